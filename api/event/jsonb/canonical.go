@@ -1,0 +1,68 @@
+package jsonb
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// AppendCanonical appends a form of the value that is the same for two texts exactly when jsonb holds them equal:
+// members sorted by name, strings decoded and length-prefixed, numbers as digits and exponent without padding.
+// It is meant for hashing, not for reading.
+func (v Value) AppendCanonical(dst []byte) []byte {
+	switch v.Kind() {
+	case Number:
+		return appendNumber(append(dst, '#'), v.Raw())
+	case String:
+		return appendString(dst, v.text(nil))
+	case Array:
+		dst = append(dst, '[')
+		for e := range v.Elements {
+			dst = e.AppendCanonical(dst)
+		}
+		return append(dst, ']')
+	case Object:
+		dst = append(dst, '{')
+		for _, m := range sortedMembers(v) {
+			dst = m.value.AppendCanonical(appendString(dst, m.key))
+		}
+		return append(dst, '}')
+	default:
+		return append(dst, v.Raw()[0]) // n, t or f
+	}
+}
+
+func appendString(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	dst = strconv.AppendInt(dst, int64(len(text)), 10)
+	dst = append(dst, ':')
+	return append(dst, text...)
+}
+
+// appendNumber writes a number as sign, significant digits and decimal exponent: 1, 1.0, 10e-1 are alike, and so are
+// 0 and -0, which PostgreSQL's numeric does not tell apart.
+func appendNumber(dst, raw []byte) []byte {
+	negative := raw[0] == '-'
+	if negative {
+		raw = raw[1:]
+	}
+	exponent := 0
+	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
+		exponent, _ = strconv.Atoi(string(raw[i+1:])) // within MaxExponent: the scanner has seen it
+		raw = raw[:i]
+	}
+	whole, fraction, _ := bytes.Cut(raw, []byte{'.'})
+	var buf [MaxDigits]byte
+	digits := append(append(buf[:0], whole...), fraction...)
+	exponent -= len(fraction)
+	digits = bytes.TrimLeft(digits, "0")
+	if len(digits) == 0 {
+		return append(dst, '0', ';')
+	}
+	trimmed := bytes.TrimRight(digits, "0")
+	exponent += len(digits) - len(trimmed)
+	if negative {
+		dst = append(dst, '-')
+	}
+	dst = append(append(dst, trimmed...), 'e')
+	return append(strconv.AppendInt(dst, int64(exponent), 10), ';')
+}

@@ -1,0 +1,395 @@
+package jsonb
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Limits within which jsonb gives back the value that was sent. The figures are well inside PostgreSQL's own and keep
+// what a read returns about as large as what was sent: 1e131071 is eight bytes to send and 131,072 to read.
+const (
+	MaxDepth    = 64   // containers inside one another; jsonb fails near 20,000 by exhausting its stack
+	MaxKeys     = 1000 // members of one object
+	MaxKeyBytes = 256  // bytes of one decoded key
+	MaxDigits   = 64   // digits of one number, the exponent's not counted
+	MaxExponent = 308  // magnitude of a written exponent: what a float64 can hold
+)
+
+// FaultCode says why jsonb would not keep a well-formed value as it is.
+type FaultCode string
+
+// The faults a Scanner finds.
+const (
+	FaultUTF8         FaultCode = "json.utf8"
+	FaultNUL          FaultCode = "json.nul"
+	FaultSurrogate    FaultCode = "json.surrogate"
+	FaultDuplicateKey FaultCode = "json.duplicate_key"
+	FaultDepth        FaultCode = "json.depth"
+	FaultNumber       FaultCode = "json.number"
+	FaultKeys         FaultCode = "json.keys"
+	FaultSize         FaultCode = "json.size"
+)
+
+// Fault is the first reason why jsonb would not keep a value as it is.
+type Fault struct {
+	Code    FaultCode
+	Detail  string
+	Pointer string // RFC 6901, from the scanned value
+}
+
+// SyntaxError tells where text stops being JSON.
+type SyntaxError struct {
+	Offset, Line, Column int // Offset counts bytes from 0; Line and Column count from 1, Column in bytes
+	Detail               string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%s at line %d, column %d", e.Detail, e.Line, e.Column)
+}
+
+// Scanner scans JSON values. Its memory is reused from value to value; it is not safe for concurrent use.
+type Scanner struct {
+	MaxBytes int // values longer than this get FaultSize and no nodes past it; 0 is no limit
+
+	src    []byte
+	pos    int
+	begin  int
+	nodes  []node
+	kinds  []byte          // '[' or '{' of every open container: input may nest far beyond MaxDepth
+	open   [MaxDepth]int32 // node of each open container within MaxDepth
+	cursor [MaxDepth]int32 // per open container: node of the newest key, or count of begun elements
+	fault  *Fault
+	mute   bool // nodes are no longer recorded: the value is too deep or too large
+	keyA   []byte
+	keyB   []byte
+}
+
+// Reset points the scanner at new text.
+func (s *Scanner) Reset(src []byte) { s.src, s.pos = src, 0 }
+
+// More tells whether anything but white space is left.
+func (s *Scanner) More() bool {
+	s.space()
+	return s.pos < len(s.src)
+}
+
+// Peek skips white space and returns the next byte, or 0 at the end.
+func (s *Scanner) Peek() byte {
+	s.space()
+	if s.pos == len(s.src) {
+		return 0
+	}
+	return s.src[s.pos]
+}
+
+// Skip consumes the byte that Peek returned.
+func (s *Scanner) Skip() { s.pos++ }
+
+// Fail returns a SyntaxError at the present position.
+func (s *Scanner) Fail(detail string) *SyntaxError {
+	before := s.src[:s.pos]
+	line := bytes.Count(before, []byte{'\n'}) + 1
+	return &SyntaxError{Offset: s.pos, Line: line, Column: s.pos - bytes.LastIndexByte(before, '\n'), Detail: detail}
+}
+
+// Scan reads one value. The raw bytes are returned in any case but a syntax error; with a fault the Doc may be
+// incomplete and is nil.
+func (s *Scanner) Scan() (doc *Doc, raw []byte, fault *Fault, err error) {
+	s.space()
+	s.nodes, s.kinds, s.fault, s.mute, s.begin = s.nodes[:0], s.kinds[:0], nil, false, s.pos
+	if err := s.value(); err != nil {
+		return nil, nil, nil, err
+	}
+	raw = s.src[s.begin:s.pos:s.pos]
+	if s.MaxBytes > 0 && len(raw) > s.MaxBytes {
+		return nil, raw, &Fault{Code: FaultSize, Detail: fmt.Sprintf("%d bytes are more than the %d allowed", len(raw), s.MaxBytes)}, nil
+	}
+	if s.fault != nil {
+		return nil, raw, s.fault, nil
+	}
+	return &Doc{src: s.src, nodes: s.nodes}, raw, nil, nil
+}
+
+func (s *Scanner) space() {
+	for s.pos < len(s.src) {
+		switch s.src[s.pos] {
+		case ' ', '\n', '\t', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// value reads one value of any depth without recursion: hostile text nests millions deep.
+func (s *Scanner) value() error {
+	for {
+		opened, err := s.begun()
+		if err != nil {
+			return err
+		}
+		if opened {
+			continue
+		}
+		for { // a value has ended: what may follow is up to the container around it
+			if len(s.kinds) == 0 {
+				return nil
+			}
+			again, err := s.ended()
+			if err != nil {
+				return err
+			}
+			if again {
+				break
+			}
+		}
+	}
+}
+
+// begun reads a scalar or the opening of a container; opened says that a value is expected next.
+func (s *Scanner) begun() (opened bool, err error) {
+	c := s.Peek()
+	if s.MaxBytes > 0 && s.pos-s.begin > s.MaxBytes {
+		s.mute = true
+	}
+	if d := len(s.kinds); d > 0 && d <= MaxDepth && s.kinds[d-1] == '[' {
+		s.cursor[d-1]++
+	}
+	switch {
+	case c == '{':
+		s.push(c, Object)
+		if s.Peek() == '}' {
+			return false, s.pop()
+		}
+		return true, s.key()
+	case c == '[':
+		s.push(c, Array)
+		if s.Peek() == ']' {
+			return false, s.pop()
+		}
+		return true, nil
+	case c == '"':
+		return false, s.str()
+	case c == '-' || '0' <= c && c <= '9':
+		return false, s.number()
+	case c == 't':
+		return false, s.literal("true", Bool)
+	case c == 'f':
+		return false, s.literal("false", Bool)
+	case c == 'n':
+		return false, s.literal("null", Null)
+	case s.pos == len(s.src):
+		return false, s.Fail("unexpected end of JSON")
+	}
+	return false, s.Fail("expected a JSON value, found " + quoteByte(c))
+}
+
+// ended reads what follows a value: a comma (again: a value is expected next) or the closing of its container.
+func (s *Scanner) ended() (again bool, err error) {
+	object := s.kinds[len(s.kinds)-1] == '{'
+	switch c := s.Peek(); {
+	case c == ',' && object:
+		s.pos++
+		return true, s.key()
+	case c == ',':
+		s.pos++
+		return true, nil
+	case c == '}' && object, c == ']' && !object:
+		return false, s.pop()
+	case s.pos == len(s.src):
+		return false, s.Fail("unexpected end of JSON")
+	case object:
+		return false, s.Fail("expected ',' or '}' after a member, found " + quoteByte(c))
+	default:
+		return false, s.Fail("expected ',' or ']' after an element, found " + quoteByte(c))
+	}
+}
+
+func (s *Scanner) push(c byte, kind Kind) {
+	d := len(s.kinds)
+	if d == MaxDepth {
+		s.fail(FaultDepth, "nested deeper than "+strconv.Itoa(MaxDepth))
+		s.mute = true
+	}
+	if d < MaxDepth {
+		s.open[d], s.cursor[d] = int32(len(s.nodes)), 0
+	}
+	s.kinds = append(s.kinds, c)
+	s.add(s.pos, kind, false)
+	s.pos++
+}
+
+func (s *Scanner) pop() error {
+	s.pos++
+	d := len(s.kinds) - 1
+	object := s.kinds[d] == '{'
+	if !s.mute {
+		n := &s.nodes[s.open[d]]
+		n.end, n.next = int32(s.pos), int32(len(s.nodes))
+		if object {
+			s.uniqueKeys(s.open[d])
+		}
+	}
+	s.kinds = s.kinds[:d]
+	return nil
+}
+
+func (s *Scanner) add(start int, kind Kind, escaped bool) {
+	if !s.mute {
+		s.nodes = append(s.nodes, node{int32(start), int32(s.pos), int32(len(s.nodes) + 1), kind, escaped})
+	}
+}
+
+// key reads a member's name and its colon.
+func (s *Scanner) key() error {
+	if c := s.Peek(); c != '"' {
+		if s.pos == len(s.src) {
+			return s.Fail("unexpected end of JSON")
+		}
+		return s.Fail("expected a member name in double quotes, found " + quoteByte(c))
+	}
+	if !s.mute {
+		s.cursor[len(s.kinds)-1] = int32(len(s.nodes))
+	}
+	start := s.pos
+	if err := s.str(); err != nil {
+		return err
+	}
+	if s.pos-start-2 > MaxKeyBytes { // escapes only make the decoded form shorter
+		if s.mute || len((&Doc{s.src, s.nodes}).last().Text()) > MaxKeyBytes {
+			s.fail(FaultKeys, fmt.Sprintf("a member name is longer than %d bytes", MaxKeyBytes))
+		}
+	}
+	if c := s.Peek(); c != ':' {
+		return s.Fail("expected ':' after a member name")
+	}
+	s.pos++
+	return nil
+}
+
+func (d *Doc) last() Value { return Value{d, int32(len(d.nodes) - 1)} }
+
+// str reads a string, quotes included.
+func (s *Scanner) str() error {
+	start, escaped := s.pos, false
+	s.pos++
+	for s.pos < len(s.src) {
+		switch c := s.src[s.pos]; {
+		case c == '"':
+			s.pos++
+			s.add(start, String, escaped)
+			return nil
+		case c == '\\':
+			escaped = true
+			if err := s.escape(); err != nil {
+				return err
+			}
+		case c < 0x20:
+			return s.Fail("control character " + quoteByte(c) + " must be escaped in a string")
+		case c < utf8.RuneSelf:
+			s.pos++
+		default:
+			r, size := utf8.DecodeRune(s.src[s.pos:])
+			if r == utf8.RuneError && size == 1 {
+				s.fail(FaultUTF8, "a string is not valid UTF-8")
+			}
+			s.pos += size
+		}
+	}
+	return s.Fail("unexpected end of JSON in a string")
+}
+
+func (s *Scanner) escape() error {
+	rest := s.src[s.pos+1:]
+	if len(rest) > 0 && rest[0] != 'u' && unescaped[rest[0]] != 0 {
+		s.pos += 2
+		return nil
+	}
+	if len(rest) == 0 || rest[0] != 'u' || hex4(rest[1:]) < 0 {
+		return s.Fail("invalid escape in a string")
+	}
+	r := hex4(rest[1:])
+	s.pos += 6
+	switch {
+	case r == 0:
+		s.fail(FaultNUL, "U+0000 cannot be stored")
+	case utf16.IsSurrogate(r):
+		low := s.src[s.pos:]
+		if len(low) >= 6 && low[0] == '\\' && low[1] == 'u' && utf16.DecodeRune(r, hex4(low[2:])) != utf8.RuneError {
+			s.pos += 6
+			return nil
+		}
+		s.fail(FaultSurrogate, "a surrogate without its pair")
+	}
+	return nil
+}
+
+func (s *Scanner) digits() int {
+	start := s.pos
+	for s.pos < len(s.src) && '0' <= s.src[s.pos] && s.src[s.pos] <= '9' {
+		s.pos++
+	}
+	return s.pos - start
+}
+
+func (s *Scanner) at(c byte) bool { return s.pos < len(s.src) && s.src[s.pos] == c }
+
+func (s *Scanner) number() error {
+	start := s.pos
+	if s.at('-') {
+		s.pos++
+	}
+	zero := s.at('0')
+	digits := s.digits()
+	if digits == 0 || zero && digits > 1 {
+		return s.Fail("invalid number")
+	}
+	if s.at('.') {
+		s.pos++
+		fraction := s.digits()
+		if fraction == 0 {
+			return s.Fail("invalid number: no digit after the decimal point")
+		}
+		digits += fraction
+	}
+	exponent := 0
+	if s.at('e') || s.at('E') {
+		s.pos++
+		if s.at('+') || s.at('-') {
+			s.pos++
+		}
+		begin := s.pos
+		if s.digits() == 0 {
+			return s.Fail("invalid number: no digit in the exponent")
+		}
+		var err error
+		if exponent, err = strconv.Atoi(string(s.src[begin:s.pos])); err != nil {
+			exponent = MaxExponent + 1
+		}
+	}
+	s.add(start, Number, false)
+	if digits > MaxDigits || exponent > MaxExponent {
+		s.fail(FaultNumber, fmt.Sprintf("a number has more than %d digits or an exponent beyond ±%d", MaxDigits, MaxExponent))
+	}
+	return nil
+}
+
+func (s *Scanner) literal(word string, kind Kind) error {
+	if !bytes.HasPrefix(s.src[s.pos:], []byte(word)) {
+		return s.Fail("expected a JSON value, found " + quoteByte(s.src[s.pos]))
+	}
+	start := s.pos
+	s.pos += len(word)
+	s.add(start, kind, false)
+	return nil
+}
+
+func quoteByte(c byte) string {
+	if c < utf8.RuneSelf {
+		return strconv.QuoteRune(rune(c))
+	}
+	return fmt.Sprintf("byte 0x%02x", c)
+}

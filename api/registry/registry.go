@@ -1,0 +1,94 @@
+// Package registry is the contract around auth: the desired state that its admin API takes, and the record of an
+// application that it publishes on the application log for everyone who checks requests.
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/api/apikey"
+)
+
+// The application log in Redis. Both keys share a hash tag, so that one script writes them in a Redis Cluster.
+const (
+	// LogKey is the stream of changes: every entry has FieldRecord and FieldPrevious.
+	LogKey = "theeye:{applications}"
+	// LatestKey is the hash with the newest record of every application by UID, beside FieldTail and FieldComplete.
+	LatestKey = "theeye:{applications}:latest"
+
+	// FieldRecord is a log entry's field with an Application in JSON.
+	FieldRecord = "record"
+	// FieldPrevious is a log entry's field with the id of the entry before it: a reader that holds another has a gap.
+	FieldPrevious = "previous"
+	// FieldTail is the hash's field with the id of the newest log entry.
+	FieldTail = "tail"
+	// FieldComplete is the hash's field that says that every application is in it; it is written last.
+	FieldComplete = "complete"
+)
+
+// Application is the record of one application as auth publishes it. It holds nothing secret but hashes.
+type Application struct {
+	UID         uuid.UUID    `json:"uid"`
+	Namespace   string       `json:"namespace"`
+	Name        string       `json:"name"`
+	ClientID    string       `json:"clientID"`
+	Revision    int64        `json:"revision"` // grows with every change, also across a lost database
+	Deleted     bool         `json:"deleted,omitempty"`
+	Policy      Policy       `json:"policy"`
+	Credentials []Credential `json:"credentials,omitempty"`
+}
+
+// Credential is one of an application's live credentials.
+type Credential struct {
+	ID       string     `json:"id"`
+	SHA256   Digest     `json:"sha256"`
+	NotAfter *time.Time `json:"notAfter,omitempty"` // nil: until it is deleted
+}
+
+// DesiredApplication is the body of PUT /v1/applications/{uid}.
+type DesiredApplication struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Policy    Policy `json:"policy"`
+}
+
+// DesiredCredential is the body of PUT /v1/applications/{uid}/credentials/{id}.
+type DesiredCredential struct {
+	SHA256   Digest     `json:"sha256"`             // of the API key, in hexadecimal
+	NotAfter *time.Time `json:"notAfter,omitempty"` // RFC 3339; absent: no end
+}
+
+// Digest is the hash of an API key; in JSON 64 hexadecimal digits.
+type Digest apikey.Hash
+
+// MarshalText writes hexadecimal digits.
+func (d Digest) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%x", d[:]), nil }
+
+// UnmarshalText reads 64 hexadecimal digits.
+func (d *Digest) UnmarshalText(text []byte) error {
+	var b []byte
+	if n, err := fmt.Sscanf(string(text), "%x", &b); n != 1 || err != nil || len(b) != len(d) || len(text) != 2*len(d) {
+		return fmt.Errorf("sha256 must be %d hexadecimal digits", 2*len(d))
+	}
+	copy(d[:], b)
+	return nil
+}
+
+// Duration is a time.Duration that reads and writes as in Kubernetes: "720h", "5m".
+type Duration time.Duration
+
+// MarshalText writes the form of time.Duration.String.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads the form of time.ParseDuration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// Schema is a JSON Schema as it was written.
+type Schema = json.RawMessage

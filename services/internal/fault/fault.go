@@ -1,0 +1,124 @@
+// Package fault is how every service says that something went wrong: an error has a code, the code has a kind and an
+// HTTP status, and both are in one table.
+package fault
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Kind is who has to act on an error, and so what becomes of it.
+type Kind uint8
+
+// The kinds. An error that is no *Error is Internal.
+const (
+	Internal    Kind = iota // a bug of ours: logged
+	Invalid                 // the client has to send something else
+	Denied                  // the client may not
+	Unavailable             // nobody is at fault for long: try again
+)
+
+// Code is the stable reason of a problem document.
+type Code string
+
+// The codes of whole requests; those of single events are event.Code.
+const (
+	CodeInternal        Code = "internal"
+	CodeMalformed       Code = "request.malformed"
+	CodeNoEvents        Code = "request.no_events"
+	CodeRejected        Code = "request.rejected"
+	CodeEventTooLarge   Code = "event.too_large"
+	CodeMediaType       Code = "request.media_type"
+	CodeContentCoding   Code = "request.content_coding"
+	CodeBodyTooLarge    Code = "request.too_large"
+	CodeTooManyEvents   Code = "request.too_many_events"
+	CodeParameter       Code = "request.parameter"
+	CodeInvalid         Code = "request.invalid"
+	CodeTimeout         Code = "request.timeout"
+	CodeNotFound        Code = "not_found"
+	CodeMethod          Code = "method_not_allowed"
+	CodeConflict        Code = "conflict"
+	CodeUnauthenticated Code = "credential.invalid"
+	CodeSuspended       Code = "application.suspended"
+	CodeForbidden       Code = "permission.denied"
+	CodeStarting        Code = "service.starting"
+	CodeUnavailable     Code = "service.unavailable"
+	CodeOverloaded      Code = "service.overloaded"
+	CodeUnsafe          Code = "service.unsafe"
+	CodeShuttingDown    Code = "service.shutting_down"
+)
+
+type row struct {
+	kind   Kind
+	status int
+	title  string
+}
+
+var table = map[Code]row{
+	CodeInternal:        {Internal, http.StatusInternalServerError, "Internal error"},
+	CodeMalformed:       {Invalid, http.StatusBadRequest, "The body is not JSON"},
+	CodeNoEvents:        {Invalid, http.StatusBadRequest, "The body holds no event"},
+	CodeRejected:        {Invalid, http.StatusUnprocessableEntity, "No event was accepted"},
+	CodeEventTooLarge:   {Invalid, http.StatusRequestEntityTooLarge, "An event is too large"},
+	CodeMediaType:       {Invalid, http.StatusUnsupportedMediaType, "Unsupported media type"},
+	CodeContentCoding:   {Invalid, http.StatusUnsupportedMediaType, "Unsupported content coding"},
+	CodeBodyTooLarge:    {Invalid, http.StatusRequestEntityTooLarge, "The body is too large"},
+	CodeTooManyEvents:   {Invalid, http.StatusRequestEntityTooLarge, "Too many events"},
+	CodeParameter:       {Invalid, http.StatusBadRequest, "Invalid parameter"},
+	CodeInvalid:         {Invalid, http.StatusUnprocessableEntity, "Invalid content"},
+	CodeTimeout:         {Invalid, http.StatusRequestTimeout, "The body did not arrive in time"},
+	CodeNotFound:        {Invalid, http.StatusNotFound, "Not found"},
+	CodeMethod:          {Invalid, http.StatusMethodNotAllowed, "Method not allowed"},
+	CodeConflict:        {Invalid, http.StatusConflict, "Conflict"},
+	CodeUnauthenticated: {Denied, http.StatusUnauthorized, "No or wrong credential"},
+	CodeSuspended:       {Denied, http.StatusForbidden, "The application is suspended"},
+	CodeForbidden:       {Denied, http.StatusForbidden, "Permission denied"},
+	CodeStarting:        {Unavailable, http.StatusServiceUnavailable, "Starting"},
+	CodeUnavailable:     {Unavailable, http.StatusServiceUnavailable, "Temporarily unavailable"},
+	CodeOverloaded:      {Unavailable, http.StatusServiceUnavailable, "Overloaded"},
+	CodeUnsafe:          {Unavailable, http.StatusServiceUnavailable, "Storage is not durable"},
+	CodeShuttingDown:    {Unavailable, http.StatusServiceUnavailable, "Shutting down"},
+}
+
+// Error is an error with a code. Detail is for the client and never tells what only the operator may know.
+type Error struct {
+	Code   Code
+	Detail string
+	Err    error // the cause, for the log only; may be nil
+}
+
+// New returns an error for the client.
+func New(code Code, detail string) *Error { return &Error{Code: code, Detail: detail} }
+
+// Wrap returns an error for the client with a cause for the log.
+func Wrap(code Code, detail string, cause error) *Error {
+	return &Error{Code: code, Detail: detail, Err: cause}
+}
+
+func (e *Error) Error() string {
+	text := string(e.Code) + ": " + e.Detail
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the kind of an error.
+func KindOf(err error) Kind { return lookup(of(err).Code).kind }
+
+func of(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: CodeInternal, Detail: "the request could not be served; it is logged with this trace id", Err: err}
+}
+
+func lookup(code Code) row {
+	if r, ok := table[code]; ok {
+		return r
+	}
+	return table[CodeInternal]
+}

@@ -1,0 +1,48 @@
+package fault
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// typeBase is the page that explains every code.
+const typeBase = "https://github.com/theeye-dev/theeye/blob/main/api/problems.md#"
+
+// Problem is an RFC 9457 problem document.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Code   Code   `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// ProblemOf returns what the client is told of an error.
+func ProblemOf(err error) Problem {
+	e := of(err)
+	r := lookup(e.Code)
+	return Problem{Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail}
+}
+
+// retryAfter is what a 503 asks for, in seconds: shared outages are tried again by the service itself within it.
+const retryAfter = "1"
+
+// Header sets the headers that belong to an answer with this problem.
+func (p Problem) Header(h http.Header) {
+	h.Set("Content-Type", "application/problem+json")
+	switch p.Status {
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	case http.StatusUnauthorized:
+		h.Add("WWW-Authenticate", `Basic realm="theeye", charset="UTF-8"`)
+		h.Add("WWW-Authenticate", `Bearer realm="theeye"`)
+	}
+}
+
+// Write answers a request with the problem of an error.
+func Write(w http.ResponseWriter, err error) {
+	p := ProblemOf(err)
+	p.Header(w.Header())
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client may have gone
+}
