@@ -1,0 +1,223 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/theeye-dev/theeye/api/event"
+)
+
+const (
+	// maxQueuedBytes bounds what waits for Redis: beyond it ingest is overloaded and says so at once.
+	maxQueuedBytes = 64 << 20
+	// maxQueued bounds the requests that wait, so that the queue itself costs little.
+	maxQueued = 16 << 10
+	// maxEntryBytes is when a shared entry is full. A larger request travels alone.
+	maxEntryBytes = 1 << 20
+	// maxTraces of one entry: OpenTelemetry's default limit of links of a span.
+	maxTraces = 128
+	// publishBudget is how long one entry is tried before its requests are answered 503.
+	publishBudget = 5 * time.Second
+	retryPause    = 20 * time.Millisecond
+)
+
+// Errors of Publish. After ErrUnavailable and a context's end the outcome is unknown; after ErrOverloaded and
+// ErrRefused nothing was appended.
+var (
+	ErrOverloaded  = errors.New("too much waits for redis")
+	ErrRefused     = errors.New("redis refused to append")
+	ErrUnavailable = errors.New("redis did not confirm in time")
+	ErrStopped     = errors.New("the producer has stopped")
+)
+
+// Producer appends encoded requests to the event streams. Requests that wait at the same moment share an entry: while
+// one XADD is under way the next entry gathers, so that under load one fsync and one round trip serve many, and alone
+// a request waits for nobody. There is no timer.
+type Producer struct {
+	client  redis.UniversalClient
+	want    int
+	log     *slog.Logger
+	tracer  trace.Tracer
+	metrics *ProducerMetrics
+
+	queue  chan *waiting
+	queued atomic.Int64 // bytes
+	done   chan struct{}
+	keys   []string // known after the first contact with Redis
+	turn   int
+}
+
+// waiting is one request in the queue.
+type waiting struct {
+	payload   []byte
+	trace     string
+	abandoned atomic.Bool
+	result    chan error
+}
+
+// NewProducer returns a Producer; Run must be running for Publish to succeed. partitions counts only at the very first
+// start of an installation.
+func NewProducer(client redis.UniversalClient, partitions int, log *slog.Logger, tracer trace.Tracer, metrics *ProducerMetrics) *Producer {
+	return &Producer{
+		client: client, want: partitions, log: log, tracer: tracer, metrics: metrics,
+		queue: make(chan *waiting, maxQueued), done: make(chan struct{}),
+	}
+}
+
+// Publish appends an encoded request (event.AppendRequest) and returns once Redis has it. traceparent is that of a
+// sampled request, else empty. Payload must not be changed afterwards, unless Publish returned nil.
+func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent string) error {
+	size := int64(len(payload))
+	if p.queued.Add(size) > maxQueuedBytes {
+		p.queued.Add(-size)
+		return ErrOverloaded
+	}
+	w := &waiting{payload: payload, trace: traceparent, result: make(chan error, 1)}
+	select {
+	case p.queue <- w:
+	default:
+		p.queued.Add(-size)
+		return ErrOverloaded
+	}
+	select {
+	case err := <-w.result:
+		return err
+	case <-ctx.Done():
+		w.abandoned.Store(true)
+		return ctx.Err()
+	case <-p.done:
+		select {
+		case err := <-w.result:
+			return err
+		default:
+			return ErrStopped
+		}
+	}
+}
+
+// Run appends what is published until the context ends, and then what still waits. Stop the callers of Publish first.
+func (p *Producer) Run(ctx context.Context) error {
+	defer close(p.done)
+	var buffer []byte
+	var held *waiting // taken from the queue, but too large for the entry before
+	for {
+		first := held
+		held = nil
+		if first == nil {
+			select {
+			case first = <-p.queue:
+			case <-ctx.Done():
+				select {
+				case first = <-p.queue:
+				default:
+					return nil
+				}
+			}
+		}
+		var group []*waiting
+		group, buffer, held = p.gather(first, buffer[:0])
+		if len(group) > 0 {
+			err := p.append(buffer, group)
+			for _, w := range group {
+				w.result <- err
+			}
+		}
+		if cap(buffer) > 2*maxEntryBytes {
+			buffer = nil // one large request must not hold its size for ever
+		}
+	}
+}
+
+// gather joins what waits now into one entry.
+func (p *Producer) gather(first *waiting, buffer []byte) (group []*waiting, entry []byte, held *waiting) {
+	for w := first; ; {
+		if w.abandoned.Load() {
+			p.queued.Add(-int64(len(w.payload)))
+		} else {
+			if len(group) > 0 && len(buffer)+len(w.payload) > maxEntryBytes {
+				return group, buffer, w
+			}
+			p.queued.Add(-int64(len(w.payload)))
+			group, buffer = append(group, w), append(buffer, w.payload...)
+		}
+		select {
+		case w = <-p.queue:
+		default:
+			return group, buffer, nil
+		}
+	}
+}
+
+// append tries until Redis has confirmed, refused, or the budget is used up. What is repeated after a lost answer may
+// be in two entries: the sequences in them are the same, and the store counts them once.
+func (p *Producer) append(entry []byte, group []*waiting) error {
+	ctx, cancel := context.WithTimeout(context.Background(), publishBudget)
+	defer cancel()
+	traces := joinTraces(group)
+	ctx, span := p.tracer.Start(ctx, "send theeye:events", trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithLinks(links(traces)...), trace.WithAttributes(
+			attribute.String("messaging.system", "redis"),
+			attribute.String("messaging.destination.name", "theeye:events"),
+			attribute.String("messaging.operation.type", "send"),
+			attribute.Int("messaging.batch.message_count", len(group))))
+	defer span.End()
+	for {
+		begin := time.Now()
+		err := p.add(ctx, entry, traces)
+		p.metrics.appended(ctx, len(group), time.Since(begin), err)
+		switch {
+		case err == nil:
+			return nil
+		case isAnswer(err) && !errPrefix(err, "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"):
+			return errors.Join(ErrRefused, err)
+		}
+		select {
+		case <-time.After(retryPause):
+		case <-ctx.Done():
+			span.RecordError(err)
+			return errors.Join(ErrUnavailable, err)
+		}
+	}
+}
+
+// add appends one entry to the next partition: order needs no partition, so a repetition may go elsewhere.
+func (p *Producer) add(ctx context.Context, entry []byte, traces string) error {
+	if p.keys == nil {
+		keys, err := Partitions(ctx, p.client, p.want, p.log)
+		if err != nil {
+			return err
+		}
+		if err := createGroups(ctx, p.client, event.PersistenceGroup, keys); err != nil {
+			return err
+		}
+		p.keys = keys
+	}
+	values := []any{event.FieldBatch, entry}
+	if traces != "" {
+		values = append(values, event.FieldTraces, traces)
+	}
+	p.turn = (p.turn + 1) % len(p.keys)
+	id, err := p.client.XAdd(ctx, &redis.XAddArgs{Stream: p.keys[p.turn], Values: values}).Result()
+	if err == nil && id == "" {
+		return errors.New("append entry: redis answered without an id")
+	}
+	return wrap("append entry", err)
+}
+
+func joinTraces(group []*waiting) string {
+	var traces []string
+	for _, w := range group {
+		if w.trace != "" && len(traces) < maxTraces {
+			traces = append(traces, w.trace)
+		}
+	}
+	return strings.Join(traces, " ")
+}
