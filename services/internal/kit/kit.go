@@ -4,10 +4,16 @@ package kit
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-kit/kit/endpoint"
 	kithttp "github.com/go-kit/kit/transport/http"
+	strict "sigs.k8s.io/json"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -53,15 +59,25 @@ func Nothing(_ context.Context, w http.ResponseWriter, _ struct{}) error {
 	return nil
 }
 
-// DecodeJSON reads a request's body of at most limit bytes into a value; unknown fields are refused by name.
+// DecodeJSON reads a request's body of at most limit bytes into a value. Unknown, repeated and wrongly cased fields are
+// all refused by name.
 func DecodeJSON(r *http.Request, limit int64, into any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, limit))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return fault.New(fault.CodeInvalid, err.Error())
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return fault.New(fault.CodeBodyTooLarge, fmt.Sprintf("the body may have %d bytes", limit))
 	}
-	if decoder.More() {
-		return fault.New(fault.CodeInvalid, "text after the end of the JSON value")
+	if err != nil {
+		return fault.Wrap(fault.CodeTimeout, "the body could not be read to its end", err)
+	}
+	if !utf8.Valid(body) { // the decoder would replace what is no UTF-8 without a word
+		return fault.New(fault.CodeMalformed, "the body is not UTF-8")
+	}
+	faults, err := strict.UnmarshalStrict(body, into)
+	if syntax, offset := strict.SyntaxErrorOffset(err); syntax {
+		return fault.New(fault.CodeMalformed, fmt.Sprintf("%s at byte %d", err, offset))
+	}
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return fault.New(fault.CodeInvalid, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nil
 }
