@@ -1,0 +1,35 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// pollEvery is how often a starting server is asked. Servers announce nothing when they are ready, so asking is the
+// only way; it bounds what a test waits too long.
+const pollEvery = 20 * time.Millisecond
+
+// Await asks until ask answers nil. It gives up when ctx ends or when the process does, with the last answer and the
+// end of the log in the error. A nil process is not watched.
+func Await(ctx context.Context, p *Process, logFile string, ask func(context.Context) error) error {
+	var gone <-chan struct{}
+	if p != nil {
+		gone = p.Done()
+	}
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		last := ask(ctx)
+		if last == nil {
+			return nil
+		}
+		select {
+		case <-gone:
+			return fmt.Errorf("process %d ended while starting (%v); its log ends with:\n%s", p.PID(), p.Err(), Tail(logFile))
+		case <-ctx.Done():
+			return fmt.Errorf("%w while waiting: %w; the log ends with:\n%s", ctx.Err(), last, Tail(logFile))
+		case <-ticker.C:
+		}
+	}
+}
