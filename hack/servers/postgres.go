@@ -202,3 +202,8 @@ func (p *Postgres) ensureDatabase(ctx context.Context) error {
 	}
 	return nil
 }
+
+// EndPostgresOrphans ends every process of a PostgreSQL in a directory at once, and waits until they are gone.
+func EndPostgresOrphans(ctx context.Context, dir string) error {
+	return End(ctx, syscall.SIGKILL, Inside(filepath.Join(dir, "data"), "postgres")...)
+}
