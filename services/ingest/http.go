@@ -1,0 +1,130 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+)
+
+// maxIdempotencyKey is how long an Idempotency-Key may be, in bytes.
+const maxIdempotencyKey = 255
+
+// Handler serves ingest's public port.
+func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) http.Handler {
+	d := &decoder{keys: keys}
+	mux := http.NewServeMux()
+	mux.Handle("POST /v1/events", observer.Route("/v1/events",
+		d.releasing(kit.Handler(s.Accept, d.decode, encode))))
+	mux.Handle("/v1/events", kit.MethodNotAllowed(http.MethodPost))
+	mux.Handle("/", kit.NotFound())
+	return mux
+}
+
+// decoder turns a request into a Submission. It checks the credential before it reads the body.
+type decoder struct {
+	keys    *keyring.Keyring
+	buffers sync.Pool
+}
+
+type bufferKey struct{}
+
+// releasing gives a request its body buffer and takes it back when the answer is written.
+func (d *decoder) releasing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		buffer, _ := d.buffers.Get().(*bytes.Buffer)
+		if buffer == nil {
+			buffer = new(bytes.Buffer)
+		}
+		buffer.Reset()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bufferKey{}, buffer)))
+		if buffer.Cap() <= 256<<10 { // a few large bodies must not make every buffer large
+			d.buffers.Put(buffer)
+		}
+	})
+}
+
+func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
+	principal, err := kit.Authenticate(d.keys, r)
+	if err != nil {
+		return Submission{}, err
+	}
+	if err := checkMedia(r.Header); err != nil {
+		return Submission{}, err
+	}
+	sub := Submission{
+		Principal:      principal,
+		Strict:         prefersStrict(r.Header),
+		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+		TraceParent:    stream.TraceParent(ctx),
+		TraceID:        trace.SpanContextFromContext(ctx).TraceID(),
+	}
+	if len(sub.IdempotencyKey) > maxIdempotencyKey {
+		return Submission{}, fault.New(fault.CodeParameter, "Idempotency-Key is longer than 255 bytes")
+	}
+	sub.Body, err = readBody(ctx, r)
+	return sub, err
+}
+
+// readBody reads a body of at most event.MaxRequestBytes into the request's buffer.
+func readBody(ctx context.Context, r *http.Request) ([]byte, error) {
+	tooLarge := fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
+	if r.ContentLength > event.MaxRequestBytes {
+		return nil, tooLarge
+	}
+	buffer := ctx.Value(bufferKey{}).(*bytes.Buffer)
+	if r.ContentLength > 0 {
+		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := buffer.ReadFrom(io.LimitReader(r.Body, event.MaxRequestBytes+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fault.New(fault.CodeTimeout, "the body did not arrive within 30 s")
+	case err != nil:
+		return nil, fault.New(fault.CodeMalformed, "the body was cut off")
+	case buffer.Len() > event.MaxRequestBytes:
+		return nil, tooLarge
+	}
+	return buffer.Bytes(), nil
+}
+
+// checkMedia refuses what cannot be read. No Content-Type at all is taken for JSON.
+func checkMedia(h http.Header) error {
+	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return fault.New(fault.CodeContentCoding, "Content-Encoding "+coding+" is not supported; send identity")
+	}
+	contentType := h.Get("Content-Type")
+	if contentType == "" || contentType == "application/json" {
+		return nil
+	}
+	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
+		return fault.New(fault.CodeMediaType, "Content-Type "+contentType+" is not supported; send application/json")
+	}
+	return nil
+}
+
+// prefersStrict reads Prefer: handling=strict (RFC 7240).
+func prefersStrict(h http.Header) bool {
+	for _, line := range h.Values("Prefer") {
+		for preference := range strings.SplitSeq(line, ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(preference), "=")
+			if strings.EqualFold(strings.TrimSpace(name), "handling") && strings.Trim(strings.TrimSpace(value), `"`) == "strict" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,33 @@
+package ingest
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Metrics counts verdicts.
+type Metrics struct {
+	events             metric.Int64Counter
+	accepted, rejected metric.MeasurementOption
+}
+
+// NewMetrics registers theeye_events_total; every service adds its own outcomes to that name, so that what was
+// accepted can be held against what became of it.
+func NewMetrics(meter metric.Meter) (*Metrics, error) {
+	events, err := meter.Int64Counter("theeye.events", metric.WithDescription("Events by outcome."))
+	outcome := func(name string) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", name)))
+	}
+	return &Metrics{events: events, accepted: outcome("accepted"), rejected: outcome("rejected")}, err
+}
+
+func (m *Metrics) count(ctx context.Context, r *Receipt) {
+	if r.Accepted > 0 {
+		m.events.Add(ctx, int64(r.Accepted), m.accepted)
+	}
+	if r.Rejected > 0 {
+		m.events.Add(ctx, int64(r.Rejected), m.rejected)
+	}
+}

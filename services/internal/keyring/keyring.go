@@ -1,0 +1,121 @@
+// Package keyring holds every application's policy and credentials in memory, by following the application log in
+// Redis: snapshot, then tail. Whoever checks requests asks it, and no other service.
+package keyring
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/api/apikey"
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+// staleAfter is how old the newest proof of being up to date may be. It is below the second within which a revoked
+// credential must stop working, and above the pauses that a busy Redis makes.
+const staleAfter = 900 * time.Millisecond
+
+// Principal is who sent a request.
+type Principal struct {
+	Application *registry.Application // shared: it must not be changed
+	Credential  string                // id of the credential used
+}
+
+// ring is one state of the application log; it never changes.
+type ring struct {
+	byUID    map[uuid.UUID]*registry.Application
+	byName   map[string]*registry.Application // namespace/name
+	byHash   map[apikey.Hash]grant
+	position string // id of the newest log entry that is in it
+}
+
+type grant struct {
+	Principal
+	notAfter *time.Time
+}
+
+// Keyring answers from memory who a credential belongs to. It is safe for concurrent use.
+type Keyring struct {
+	now   func() time.Time
+	ring  atomic.Pointer[ring]
+	fresh atomic.Int64 // when Redis was last asked and answered that the ring is up to date, in Unix nanoseconds
+}
+
+// New returns an empty Keyring, which refuses everyone as not ready until a Follower has filled it.
+func New(now func() time.Time) *Keyring { return &Keyring{now: now} }
+
+// Ready answers nil when the log was read and is followed without a gap; else a fault of kind Unavailable.
+func (k *Keyring) Ready() error {
+	if k.ring.Load() == nil {
+		return fault.New(fault.CodeStarting, "the application log has not been read yet")
+	}
+	if k.now().Sub(time.Unix(0, k.fresh.Load())) > staleAfter {
+		return fault.New(fault.CodeUnavailable, "the application log cannot be followed; credentials cannot be checked")
+	}
+	return nil
+}
+
+// Read tells whether the log was ever read: what a replica has by itself, however Redis is now.
+func (k *Keyring) Read() error {
+	if k.ring.Load() == nil {
+		return k.Ready()
+	}
+	return nil
+}
+
+// Authenticate finds who an API key belongs to. clientID is what came with it in HTTP Basic, or "". The same steps are
+// taken for unknown keys and wrong ones. Errors are faults: Unavailable while the keyring is not ready (never Denied:
+// the key may be right), else CodeUnauthenticated.
+func (k *Keyring) Authenticate(clientID, key string) (Principal, error) {
+	if err := k.Ready(); err != nil {
+		return Principal{}, err
+	}
+	// The map is keyed by a digest of 256 random bits: what its lookup's timing could tell helps nobody to a key.
+	found, ok := k.ring.Load().byHash[apikey.HashOf(key)]
+	switch {
+	case ok && (clientID == "" || clientID == found.Application.ClientID) && !found.expired(k.now()):
+		return found.Principal, nil
+	case ok && found.expired(k.now()):
+		return Principal{}, fault.New(fault.CodeUnauthenticated, "the credential has expired")
+	}
+	if _, err := apikey.Parse(key); err != nil {
+		return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is mistyped or cut off: its form or checksum is wrong")
+	}
+	return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is unknown, revoked or of another client id")
+}
+
+func (g grant) expired(now time.Time) bool { return g.notAfter != nil && !now.Before(*g.notAfter) }
+
+// Application finds an application by its UID or its namespace/name; nil when there is none.
+func (k *Keyring) Application(reference string) *registry.Application {
+	r := k.ring.Load()
+	if r == nil {
+		return nil
+	}
+	if uid, err := uuid.Parse(reference); err == nil {
+		return r.byUID[uid]
+	}
+	return r.byName[reference]
+}
+
+// newRing indexes applications by everything that is looked up.
+func newRing(applications map[uuid.UUID]*registry.Application, position string) *ring {
+	r := &ring{
+		byUID:    applications,
+		byName:   make(map[string]*registry.Application, len(applications)),
+		byHash:   make(map[apikey.Hash]grant, 2*len(applications)),
+		position: position,
+	}
+	for _, a := range applications {
+		// A resource that was deleted and made again has another UID: the younger one owns the name.
+		if other := r.byName[a.Namespace+"/"+a.Name]; other == nil || other.Revision < a.Revision {
+			r.byName[a.Namespace+"/"+a.Name] = a
+		}
+		for _, c := range a.Credentials {
+			r.byHash[apikey.Hash(c.SHA256)] = grant{Principal{a, c.ID}, c.NotAfter}
+		}
+	}
+	return r
+}

@@ -1,0 +1,49 @@
+package kit
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+)
+
+// Authenticate finds who sent a request by its Authorization header: HTTP Basic with client id and secret, or Bearer
+// with the API key. Errors are faults, as keyring.Keyring.Authenticate has them.
+func Authenticate(keys *keyring.Keyring, r *http.Request) (keyring.Principal, error) {
+	if err := keys.Ready(); err != nil {
+		return keyring.Principal{}, err
+	}
+	if id, secret, ok := r.BasicAuth(); ok {
+		if id == "" {
+			return keyring.Principal{}, fault.New(fault.CodeUnauthenticated, "HTTP Basic needs the client id as user name")
+		}
+		return keys.Authenticate(id, secret)
+	}
+	if token, ok := Bearer(r); ok {
+		return keys.Authenticate("", token)
+	}
+	return keyring.Principal{}, fault.New(fault.CodeUnauthenticated,
+		"send Authorization: Basic (client id and secret) or Bearer (API key)")
+}
+
+// Bearer returns the token of an Authorization: Bearer header.
+func Bearer(r *http.Request) (token string, ok bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
+}
+
+// NotFound answers 404 as a problem document.
+func NotFound() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fault.Write(w, fault.New(fault.CodeNotFound, "there is nothing at "+r.URL.Path))
+	})
+}
+
+// MethodNotAllowed answers 405 as a problem document.
+func MethodNotAllowed(allow string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		fault.Write(w, fault.New(fault.CodeMethod, r.Method+" is not allowed here; use "+allow))
+	})
+}
