@@ -1,0 +1,125 @@
+// Command ingest is the door: POST /v1/events.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/oklog/run"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/ingest"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+)
+
+type config struct {
+	listen, opsListen string
+	redisURL          string
+	durability        string
+	partitions        int
+	log               ops.LogLevel
+}
+
+func parse(args []string) (config, error) {
+	var c config
+	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
+	fs.StringVar(&c.listen, "listen", ":8080", "public `address`: POST /v1/events")
+	fs.StringVar(&c.opsListen, "ops-listen", ":9080", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	fs.StringVar(&c.redisURL, "redis-url", "", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
+	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
+	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
+	if err := ops.ParseFlags(fs, "takes events in over HTTP and appends them to Redis Streams", args); err != nil {
+		return c, err
+	}
+	return c, c.validate()
+}
+
+func (c *config) validate() error {
+	var errs []error
+	if c.redisURL == "" {
+		errs = append(errs, errors.New("--redis-url is required"))
+	}
+	if c.partitions < 1 {
+		errs = append(errs, errors.New("--partitions must be at least 1"))
+	}
+	_, err := stream.ParseDurability(c.durability)
+	return errors.Join(append(errs, err)...)
+}
+
+func main() { ops.Main("ingest", parse, serve) }
+
+func serve(ctx context.Context, c config) error {
+	telemetry, err := ops.NewTelemetry(ctx, "ingest", os.Stderr, c.log.Level)
+	if err != nil {
+		return err
+	}
+	defer ops.Flush(telemetry)
+	client, err := stream.Open(c.redisURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	followed, err := stream.Open(c.redisURL) // blocking reads hold a connection of their own
+	if err != nil {
+		return err
+	}
+	defer func() { _ = followed.Close() }()
+
+	keys := keyring.New(time.Now)
+	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
+	producer, service, err := wire(c, client, guard, telemetry)
+	if err != nil {
+		return err
+	}
+	observer, err := kit.NewObserver(telemetry.Log, telemetry.Meter, telemetry.Tracing)
+	if err != nil {
+		return err
+	}
+	health := ops.Health{
+		{Name: "application_log_read", Probe: func(context.Context) error { return keys.Read() }},
+		{Name: "redis_settings", Probe: func(context.Context) error { return guard.Unsafe() }},
+		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
+		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
+	}
+	public, err := ops.Listen("public", c.listen, health.Mount(ingest.Handler(service, keys, observer)), telemetry.Log)
+	if err != nil {
+		return err
+	}
+	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	if err != nil {
+		return err
+	}
+
+	// Actors are interrupted in this order: the door closes and drains before the producer stops.
+	var g run.Group
+	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
+	g.Add(public.Run, public.Stop)
+	g.Add(ops.Actor(ctx, producer.Run))
+	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))
+	g.Add(ops.Actor(ctx, guard.Run))
+	g.Add(operations.Run, operations.Stop)
+	return g.Run()
+}
+
+func wire(c config, client redis.UniversalClient, guard *stream.Guard, t *ops.Telemetry) (*stream.Producer, *ingest.Service, error) {
+	produced, err := stream.NewProducerMetrics(t.Meter)
+	if err != nil {
+		return nil, nil, fmt.Errorf("register metrics: %w", err)
+	}
+	judged, err := ingest.NewMetrics(t.Meter)
+	if err != nil {
+		return nil, nil, fmt.Errorf("register metrics: %w", err)
+	}
+	producer := stream.NewProducer(client, c.partitions, t.Log, t.Tracer, produced)
+	return producer, ingest.New(producer, guard.Check, time.Now, judged), nil
+}
