@@ -107,3 +107,12 @@ func IsDataError(err error) bool {
 	}
 	return strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23") || strings.HasPrefix(e.Code, "54")
 }
+
+// Reason says what PostgreSQL found wrong, without the values it found it in.
+func Reason(err error) string {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return "PostgreSQL refused it: " + e.Message + " (SQLSTATE " + e.Code + ")"
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -276,4 +278,11 @@ func (c *Consumer) ack(ctx context.Context, entries []Entry) error {
 		return nil
 	})
 	return wrap("acknowledge entries", err)
+}
+
+// Time returns when Redis got the entry: its id begins with milliseconds.
+func (e Entry) Time() time.Time {
+	text, _, _ := strings.Cut(e.ID, "-")
+	ms, _ := strconv.ParseInt(text, 10, 64)
+	return time.UnixMilli(ms).UTC()
 }

@@ -1,0 +1,137 @@
+// Command persistence stores what is on the event streams and answers reads.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/oklog/run"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/admin"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/internal/postgres"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+	"github.com/theeye-dev/theeye/services/persistence"
+)
+
+type config struct {
+	listen, opsListen     string
+	redisURL, postgresURL string
+	durability, replica   string
+	partitions            int
+	maxConns              int
+	gather                time.Duration
+	adminToken            ops.Secret
+	log                   ops.LogLevel
+}
+
+func parse(args []string) (config, error) {
+	var c config
+	host, _ := os.Hostname() // a pod's name, stable over restarts of its container
+	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
+	fs.StringVar(&c.listen, "listen", ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/failures")
+	fs.StringVar(&c.opsListen, "ops-listen", ":9082", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	fs.StringVar(&c.redisURL, "redis-url", "", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	fs.StringVar(&c.postgresURL, "postgres-url", "", "PostgreSQL `URL`: postgres://user:password@host:port/database")
+	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
+	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
+	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
+	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL at most; one of them stores")
+	fs.DurationVar(&c.gather, "gather", 50*time.Millisecond, "`time` that events collect after a small batch, to share a transaction")
+	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything")
+	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
+	if err := ops.ParseFlags(fs, "stores events exactly once and answers questions about them", args); err != nil {
+		return c, err
+	}
+	return c, c.validate()
+}
+
+func (c *config) validate() error {
+	var errs []error
+	require := func(ok bool, text string) {
+		if !ok {
+			errs = append(errs, errors.New(text))
+		}
+	}
+	require(c.redisURL != "", "--redis-url is required")
+	require(c.postgresURL != "", "--postgres-url is required")
+	require(c.replica != "", "--replica is required: the host has no name")
+	require(c.partitions >= 1, "--partitions must be at least 1")
+	require(c.maxConns >= 2, "--postgres-max-conns must be at least 2: one stores and one reads")
+	require(c.gather >= 0 && c.gather <= time.Second, "--gather must be between 0 and 1s")
+	require(c.adminToken.Reveal() != "", "--admin-token or --admin-token-file is required")
+	_, err := stream.ParseDurability(c.durability)
+	return errors.Join(append(errs, err)...)
+}
+
+func main() { ops.Main("persistence", parse, serve) }
+
+func serve(ctx context.Context, c config) error {
+	telemetry, err := ops.NewTelemetry(ctx, "persistence", os.Stderr, c.log.Level)
+	if err != nil {
+		return err
+	}
+	defer ops.Flush(telemetry)
+	client, err := stream.Open(c.redisURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: int32(c.maxConns), Tracing: telemetry.Tracing})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	token, err := admin.Static(c.adminToken.Reveal())
+	if err != nil {
+		return err
+	}
+
+	keys := keyring.New(time.Now)
+	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
+	store := persistence.NewPostgres(pool, c.replica, telemetry.Log)
+	schema := postgres.NewSchema(store.Migrate, telemetry.Log)
+	consumer, keeper, err := wire(c, client, store, telemetry)
+	if err != nil {
+		return err
+	}
+	observer, err := kit.NewObserver(telemetry.Log, telemetry.Meter, telemetry.Tracing)
+	if err != nil {
+		return err
+	}
+	health := ops.Health{
+		{Name: "schema_migrated", Probe: func(context.Context) error { return schema.Ready() }},
+		{Name: "redis_settings", Probe: func(context.Context) error { return guard.Unsafe() }},
+		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
+		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
+		{Name: "postgres", Shared: true, Probe: pool.Ping},
+	}
+	reader := &persistence.Reader{Store: store, Keys: keys, Admin: token}
+	public, err := ops.Listen("public", c.listen, health.Mount(persistence.Handler(reader, observer)), telemetry.Log)
+	if err != nil {
+		return err
+	}
+	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	if err != nil {
+		return err
+	}
+
+	var g run.Group
+	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
+	g.Add(public.Run, public.Stop)
+	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, time.Now, telemetry.Log) })))
+	g.Add(ops.Actor(ctx, schema.Run))
+	g.Add(ops.Actor(ctx, keeper.Run))
+	g.Add(ops.Actor(ctx, keyring.NewFollower(client, keys, telemetry.Log).Run))
+	g.Add(ops.Actor(ctx, guard.Run))
+	g.Add(operations.Run, operations.Stop)
+	return g.Run()
+}

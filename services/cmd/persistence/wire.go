@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+	"github.com/theeye-dev/theeye/services/persistence"
+)
+
+// wire joins the consumer to the service that stores what it reads.
+func wire(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*stream.Consumer, *stream.Keeper, error) {
+	outcomes, err := persistence.NewMetrics(t.Meter)
+	if err != nil {
+		return nil, nil, fmt.Errorf("register metrics: %w", err)
+	}
+	consumed, err := stream.NewConsumerMetrics(t.Meter)
+	if err != nil {
+		return nil, nil, fmt.Errorf("register metrics: %w", err)
+	}
+	keeper, err := stream.NewKeeper(client, c.partitions, t.Log, t.Meter)
+	if err != nil {
+		return nil, nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return &stream.Consumer{
+		Client: client, Group: event.PersistenceGroup, Name: c.replica, Partitions: c.partitions, Gather: c.gather,
+		Handle: persistence.New(store, t.Log, outcomes).Store, Log: t.Log, Tracer: t.Tracer, Metrics: consumed,
+	}, keeper, nil
+}

@@ -1,0 +1,130 @@
+package persistence
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+)
+
+// authorizer decides who may read everything; *admin.Token does.
+type authorizer interface {
+	Authorize(ctx context.Context, r *http.Request) error
+}
+
+// Reader serves reads to whoever may read: an application its own data, an administrator all.
+type Reader struct {
+	Store *Postgres
+	Keys  *keyring.Keyring
+	Admin authorizer
+}
+
+// Handler serves persistence's public port.
+func Handler(r *Reader, observer *kit.Observer) http.Handler {
+	mux := http.NewServeMux()
+	get := func(pattern string, handler http.Handler) {
+		mux.Handle("GET "+pattern, observer.Route(pattern, handler))
+		mux.Handle(pattern, kit.MethodNotAllowed(http.MethodGet))
+	}
+	get("/v1/events", kit.Handler(retried(r.Store.Events), r.decodeEvents, reply[EventPage]))
+	get("/v1/sessions/{id}", kit.Handler(retried(r.session), r.decodeSession, reply[*Session]))
+	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
+	mux.Handle("/", kit.NotFound())
+	return mux
+}
+
+// retried turns a store's trouble into 503: the request was right.
+func retried[Answer any](method func(context.Context, Query) (Answer, error)) func(context.Context, Query) (Answer, error) {
+	return func(ctx context.Context, q Query) (Answer, error) {
+		answer, err := method(ctx, q)
+		if known := (*fault.Error)(nil); err != nil && !errors.As(err, &known) {
+			err = fault.Wrap(fault.CodeUnavailable, "the store cannot answer now", err)
+		}
+		return answer, err
+	}
+}
+
+func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
+	s, err := r.Store.Session(ctx, q)
+	if err == nil && s == nil {
+		err = fault.New(fault.CodeNotFound, "there is no such session, or it has no event that you may read")
+	}
+	return s, err
+}
+
+func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, error) {
+	return r.decode(ctx, req, "session_id", "application", "category", "name", "from", "to", "limit", "cursor")
+}
+
+func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, error) {
+	q, err := r.decode(ctx, req, "application", "category", "name", "from", "to", "limit", "cursor")
+	q.SessionID = req.PathValue("id")
+	return q, err
+}
+
+func (r *Reader) decodeFailures(ctx context.Context, req *http.Request) (Query, error) {
+	return r.decode(ctx, req, "application", "code", "from", "to", "limit", "cursor")
+}
+
+// decode reads a query and narrows it to what the sender may read.
+func (r *Reader) decode(_ context.Context, req *http.Request, known ...string) (Query, error) {
+	own, err := r.authorize(req)
+	if err != nil {
+		return Query{}, err
+	}
+	q, application, err := parseQuery(req.URL.Query(), known...)
+	if err != nil {
+		return q, err
+	}
+	if application != "" {
+		q.Application = r.resolve(application)
+		if own != uuid.Nil && q.Application != own {
+			return q, fault.New(fault.CodeForbidden,
+				"an application's credential reads that application's events only; get on applications/events of the other is missing")
+		}
+		if q.Application == uuid.Nil {
+			return q, fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
+		}
+	}
+	if own != uuid.Nil {
+		q.Application = own
+	}
+	return q, nil
+}
+
+// authorize returns the application whose data alone the sender may read; uuid.Nil stands for all.
+func (r *Reader) authorize(req *http.Request) (own uuid.UUID, err error) {
+	if r.Admin.Authorize(req.Context(), req) == nil {
+		return uuid.Nil, nil
+	}
+	principal, err := kit.Authenticate(r.Keys, req)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return principal.Application.UID, nil
+}
+
+// resolve finds an application's UID; the data of a deleted one can still be asked for by UID.
+func (r *Reader) resolve(reference string) uuid.UUID {
+	if uid, err := uuid.Parse(reference); err == nil {
+		return uid
+	}
+	if a := r.Keys.Application(reference); a != nil {
+		return a.UID
+	}
+	return uuid.Nil
+}
+
+// reply writes JSON as it was stored: <, > and & are not escaped.
+func reply[Answer any](_ context.Context, w http.ResponseWriter, answer Answer) error {
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(answer)
+}

@@ -1,0 +1,23 @@
+package persistence
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Metrics counts outcomes.
+type Metrics struct{ events metric.Int64Counter }
+
+// NewMetrics registers theeye_events_total with the outcomes of this service.
+func NewMetrics(meter metric.Meter) (*Metrics, error) {
+	events, err := meter.Int64Counter("theeye.events", metric.WithDescription("Events by outcome."))
+	return &Metrics{events}, err
+}
+
+func (m *Metrics) count(ctx context.Context, outcomes Outcomes) {
+	for outcome, n := range outcomes {
+		m.events.Add(ctx, n, metric.WithAttributes(attribute.String("outcome", string(outcome))))
+	}
+}

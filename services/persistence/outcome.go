@@ -1,0 +1,112 @@
+package persistence
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Outcome is what became of one record. Every accepted event ends in exactly one of Stored, Duplicate, Conflict and
+// Failed; Redelivered ones had ended before.
+type Outcome string
+
+// The outcomes.
+const (
+	Stored      Outcome = "stored"
+	Duplicate   Outcome = "duplicate"   // the same id and content was stored before
+	Conflict    Outcome = "conflict"    // the id was stored before with other content: now a Failure
+	Failed      Outcome = "failed"      // refused by PostgreSQL or unreadable: now a Failure
+	Refused     Outcome = "refused"     // refused by ingest: now a Failure
+	Redelivered Outcome = "redelivered" // settled by an earlier delivery
+)
+
+// Outcomes counts what became of a batch.
+type Outcomes map[Outcome]int64
+
+// session is what a batch adds to one row of sessions.
+type session struct {
+	id          string
+	application uuid.UUID
+	first, last time.Time
+	events      int64
+}
+
+// sessionsOf sums stored records up by session, in the order in which rows are locked.
+func sessionsOf(stored []*record) []*session {
+	type key struct {
+		id          string
+		application uuid.UUID
+	}
+	sums := map[key]*session{}
+	for _, r := range stored {
+		k := key{r.sessionID, r.application}
+		s := sums[k]
+		if s == nil {
+			s = &session{id: r.sessionID, application: r.application, first: r.occurredAt, last: r.occurredAt}
+			sums[k] = s
+		}
+		if r.occurredAt.Before(s.first) {
+			s.first = r.occurredAt
+		}
+		if r.occurredAt.After(s.last) {
+			s.last = r.occurredAt
+		}
+		s.events++
+	}
+	return slices.SortedFunc(maps.Values(sums), func(a, b *session) int {
+		return cmp.Or(cmp.Compare(a.id, b.id), bytes.Compare(a.application[:], b.application[:]))
+	})
+}
+
+// usageKey names one row of usage.
+type usageKey struct {
+	application uuid.UUID
+	hour        time.Time
+	outcome     Outcome
+}
+
+// credentialKey names one row of credential_usage.
+type credentialKey struct {
+	application uuid.UUID
+	credential  string
+}
+
+// tally is what a batch adds to the counters.
+type tally struct {
+	usage       map[usageKey]int64
+	credentials map[credentialKey]time.Time
+}
+
+func newTally() *tally {
+	return &tally{map[usageKey]int64{}, map[credentialKey]time.Time{}}
+}
+
+// add counts a settled record. Redeliveries were counted before.
+func (t *tally) add(r *record, o Outcome) {
+	if o == Redelivered || r.application == uuid.Nil {
+		return
+	}
+	t.usage[usageKey{r.application, r.receivedAt.Truncate(time.Hour), o}]++
+	k := credentialKey{r.application, r.credential}
+	if r.receivedAt.After(t.credentials[k]) {
+		t.credentials[k] = r.receivedAt
+	}
+}
+
+// keys returns the rows of usage in the order in which they are locked.
+func (t *tally) keys() []usageKey {
+	return slices.SortedFunc(maps.Keys(t.usage), func(a, b usageKey) int {
+		return cmp.Or(bytes.Compare(a.application[:], b.application[:]), a.hour.Compare(b.hour), cmp.Compare(a.outcome, b.outcome))
+	})
+}
+
+// credentialKeys returns the rows of credential_usage in the order in which they are locked.
+func (t *tally) credentialKeys() []credentialKey {
+	return slices.SortedFunc(maps.Keys(t.credentials), func(a, b credentialKey) int {
+		return cmp.Or(bytes.Compare(a.application[:], b.application[:]), cmp.Compare(a.credential, b.credential))
+	})
+}

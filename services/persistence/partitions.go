@@ -1,0 +1,137 @@
+package persistence
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/theeye-dev/theeye/api/registry"
+)
+
+const day = 24 * time.Hour
+
+// partitionLock is the advisory lock under which one replica at a time makes partitions.
+const partitionLock = 0x7468656579650002
+
+// days knows which daily partitions exist. It is safe for concurrent use; the zero value knows none.
+type days struct {
+	mu    sync.Mutex
+	known map[time.Time]bool
+}
+
+// daysOf returns the days that a batch's events fall on.
+func daysOf(records []*record) []time.Time {
+	var found []time.Time
+	for _, r := range records {
+		if d := r.occurredAt.Truncate(day); r.refusal == nil && !slices.Contains(found, d) {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// forget makes the next ensure look again: a partition may have been dropped.
+func (d *days) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known = nil
+}
+
+func (d *days) missing(wanted []time.Time) []time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(wanted), func(t time.Time) bool { return d.known[t] })
+}
+
+func (d *days) learn(made []time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.known == nil {
+		d.known = map[time.Time]bool{}
+	}
+	for _, t := range made {
+		d.known[t] = true
+	}
+}
+
+// ensure makes the partitions of the days that have none.
+func (d *days) ensure(ctx context.Context, pool *pgxpool.Pool, wanted []time.Time) error {
+	missing := d.missing(wanted)
+	if len(missing) == 0 {
+		return nil
+	}
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(partitionLock)); err != nil {
+			return err
+		}
+		for _, start := range missing {
+			if err := makePartition(ctx, tx, start); err != nil {
+				return fmt.Errorf("%s: %w", start.Format(time.DateOnly), err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("make partition: %w", err)
+	}
+	d.learn(missing)
+	return nil
+}
+
+// makePartition creates a table beside the others and attaches it, which blocks neither readers nor writers as
+// CREATE TABLE … PARTITION OF would.
+func makePartition(ctx context.Context, tx pgx.Tx, start time.Time) error {
+	name := "events_" + start.Format("20060102")
+	var exists bool
+	err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", Schema+"."+name).Scan(&exists)
+	if err != nil || exists {
+		return err
+	}
+	table := pgx.Identifier{Schema, name}.Sanitize()
+	from, to := start.Format(time.RFC3339), start.Add(day).Format(time.RFC3339)
+	_, err = tx.Exec(ctx, fmt.Sprintf(`
+		CREATE TABLE %[1]s (LIKE persistence.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+		ALTER TABLE persistence.events ATTACH PARTITION %[1]s FOR VALUES FROM ('%[2]s') TO ('%[3]s');`, table, from, to))
+	return err
+}
+
+const (
+	housekeeping = 10 * time.Minute
+	// duplicatesKept is far longer than an entry can stay in a stream and be delivered once more.
+	duplicatesKept = "7 days"
+)
+
+// Keep makes partitions ahead of their day and forgets old duplicates, until the context ends.
+func (p *Postgres) Keep(ctx context.Context, now func() time.Time, log *slog.Logger) error {
+	ticker := time.NewTicker(housekeeping)
+	defer ticker.Stop()
+	for {
+		if err := p.keep(ctx, now()); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "housekeeping failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (p *Postgres) keep(ctx context.Context, now time.Time) error {
+	today := now.UTC().Truncate(day)
+	ahead := []time.Time{today.Add(-day)}
+	for t := today; !t.After(today.Add(day + registry.LimitMaxFuture)); t = t.Add(day) {
+		ahead = append(ahead, t)
+	}
+	if err := p.days.ensure(ctx, p.pool, ahead); err != nil {
+		return err
+	}
+	_, err := p.pool.Exec(ctx, "DELETE FROM persistence.duplicates WHERE received_at < now() - interval '"+duplicatesKept+"'")
+	return err
+}

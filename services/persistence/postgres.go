@@ -1,0 +1,91 @@
+package persistence
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/theeye-dev/theeye/services/internal/postgres"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Schema is the PostgreSQL schema that this service owns.
+const Schema = "persistence"
+
+const (
+	// attempts at one transaction before its error is reported: deadlocks and missing partitions pass at once.
+	attempts = 3
+	// maxInsertTime bounds one transaction beyond its statements' time-outs, so that a dead connection is given up.
+	maxInsertTime = 30 * time.Second
+)
+
+// Postgres keeps events in PostgreSQL.
+type Postgres struct {
+	pool   *pgxpool.Pool
+	writer string // names this replica's counter rows
+	log    *slog.Logger
+	days   days
+}
+
+// NewPostgres returns the store of one replica.
+func NewPostgres(pool *pgxpool.Pool, writer string, log *slog.Logger) *Postgres {
+	return &Postgres{pool: pool, writer: writer, log: log}
+}
+
+// Migrate brings the schema up to date.
+func (p *Postgres) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("open migrations: %w", err)
+	}
+	return postgres.Migrate(ctx, p.pool, Schema, files)
+}
+
+// Insert writes records in one transaction, making the partitions they need. Deadlocks, serialization failures and
+// partitions dropped meanwhile are tried again.
+func (p *Postgres) Insert(ctx context.Context, records []*record) (Outcomes, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxInsertTime)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		outcomes, err := p.tryInsert(ctx, records)
+		if err == nil || attempt == attempts || !passing(err) {
+			return outcomes, err
+		}
+		p.days.forget()
+	}
+}
+
+// passing tells whether the same transaction may well succeed at once: 40P01 deadlock, 40001 serialization, 23514 no
+// partition.
+func passing(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "23514")
+}
+
+func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes Outcomes, err error) {
+	if err := p.days.ensure(ctx, p.pool, daysOf(records)); err != nil {
+		return nil, err
+	}
+	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		w := &write{tx: tx, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
+		if err := w.all(ctx, records); err != nil {
+			return err
+		}
+		outcomes = w.outcomes
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("insert batch: %w", err)
+	}
+	return outcomes, nil
+}

@@ -1,0 +1,247 @@
+package persistence
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/api/event"
+)
+
+// Event is an event as reads show it.
+type Event struct {
+	ID          string          `json:"id"`
+	Application uuid.UUID       `json:"application"`
+	SessionID   string          `json:"session_id"`
+	Category    string          `json:"category"`
+	Name        string          `json:"name"`
+	Type        string          `json:"type"` // category and name, joined by a space
+	Data        json.RawMessage `json:"data,omitempty"`
+	Timestamp   string          `json:"timestamp"`   // when it occurred
+	ReceivedAt  string          `json:"received_at"` // by ingest's clock
+	Sequence    event.Sequence  `json:"sequence"`
+	Credential  string          `json:"credential"` // id of the credential it was sent with
+	TraceID     string          `json:"trace_id,omitempty"`
+
+	position Position
+}
+
+// EventPage is a page of events.
+type EventPage struct {
+	Events     []Event `json:"events"`
+	NextCursor string  `json:"next_cursor,omitempty"` // absent on the last page
+}
+
+const eventColumns = `id, application, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id`
+
+// eachApplication walks the applications that were ever counted, by jumping through usage's primary key.
+const eachApplication = `
+WITH RECURSIVE applications AS (
+    (SELECT application FROM persistence.usage ORDER BY application LIMIT 1)
+    UNION ALL
+    SELECT (SELECT u.application FROM persistence.usage u WHERE u.application > a.application ORDER BY u.application LIMIT 1)
+    FROM applications a WHERE a.application IS NOT NULL
+)`
+
+// Events returns a page: newest first, or with a session in the session's order, (occurred_at, sequence).
+func (p *Postgres) Events(ctx context.Context, q Query) (EventPage, error) {
+	if q.SessionID != "" {
+		return p.sessionEvents(ctx, q)
+	}
+	var c conditions
+	if q.Category != "" {
+		c.add("category = %s", q.Category)
+	}
+	if q.Name != "" {
+		c.add("name = %s", q.Name)
+	}
+	q.common(&c, "occurred_at", true)
+	limit := fmt.Sprintf(" ORDER BY occurred_at DESC, sequence DESC LIMIT %d", q.Limit+1)
+	sql := ""
+	if q.Application != uuid.Nil {
+		c.add("application = %s", q.Application)
+		sql = "SELECT " + eventColumns + " FROM persistence.events WHERE " + c.String() + limit
+	} else {
+		// The newest of each application, then the newest of those: one index serves both kinds of question.
+		sql = eachApplication + " SELECT e.* FROM applications a CROSS JOIN LATERAL (SELECT " + eventColumns +
+			" FROM persistence.events e WHERE e.application = a.application AND " + c.String() + limit + ") e" + limit
+	}
+	return p.eventPage(ctx, sql, c.args, q.Limit)
+}
+
+// sessionEvents reads a session within its own span of time, so that only its partitions are touched.
+func (p *Postgres) sessionEvents(ctx context.Context, q Query) (EventPage, error) {
+	first, last, err := p.span(ctx, q)
+	if err != nil || first == nil {
+		return EventPage{Events: []Event{}}, err
+	}
+	var c conditions
+	c.add("session_id = %s", q.SessionID)
+	c.add("occurred_at BETWEEN %s AND %s", *first, *last)
+	if q.Application != uuid.Nil {
+		c.add("application = %s", q.Application)
+	}
+	if q.Category != "" {
+		c.add("category = %s", q.Category)
+	}
+	if q.Name != "" {
+		c.add("name = %s", q.Name)
+	}
+	q.common(&c, "occurred_at", false)
+	sql := "SELECT " + eventColumns + " FROM persistence.events WHERE " + c.String() +
+		fmt.Sprintf(" ORDER BY occurred_at, sequence LIMIT %d", q.Limit+1)
+	return p.eventPage(ctx, sql, c.args, q.Limit)
+}
+
+// span returns a session's first and last time; nil when there is no such session.
+func (p *Postgres) span(ctx context.Context, q Query) (first, last *time.Time, err error) {
+	err = p.pool.QueryRow(ctx, `
+		SELECT min(first_at), max(last_at) FROM persistence.sessions
+		WHERE session_id = $1 AND ($2::uuid IS NULL OR application = $2)`,
+		q.SessionID, optionalID(q.Application)).Scan(&first, &last)
+	if err != nil {
+		err = fmt.Errorf("read span of session: %w", err)
+	}
+	return first, last, err
+}
+
+func (p *Postgres) eventPage(ctx context.Context, sql string, args []any, limit int) (EventPage, error) {
+	rows, err := p.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return EventPage{}, fmt.Errorf("read events: %w", err)
+	}
+	events, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return EventPage{}, fmt.Errorf("read events: %w", err)
+	}
+	page := EventPage{Events: events}
+	if len(events) > limit {
+		page.Events = events[:limit]
+		page.NextCursor = page.Events[limit-1].position.String()
+	}
+	return page, nil
+}
+
+func scanEvent(row pgx.CollectableRow) (Event, error) {
+	var e Event
+	var occurred, received time.Time
+	var trace *uuid.UUID
+	err := row.Scan(&e.ID, &e.Application, &e.SessionID, &e.Category, &e.Name, &e.Data, &occurred, &received,
+		&e.Sequence, &e.Credential, &trace)
+	e.Type = event.Type(e.Category, e.Name)
+	e.Timestamp, e.ReceivedAt, e.TraceID = event.FormatTimestamp(occurred), event.FormatTimestamp(received), traceText(trace)
+	e.position = Position{occurred, e.Sequence}
+	return e, err
+}
+
+func traceText(id *uuid.UUID) string {
+	if id == nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", id[:])
+}
+
+// Session is what is known of a session.
+type Session struct {
+	SessionID    string      `json:"session_id"`
+	FirstAt      string      `json:"first_at"`
+	LastAt       string      `json:"last_at"`
+	Count        int64       `json:"count"` // of its events
+	Applications []uuid.UUID `json:"applications"`
+	EventPage
+}
+
+// Session returns a session with a page of its events in order; nil when it has none, or none of the application.
+func (p *Postgres) Session(ctx context.Context, q Query) (*Session, error) {
+	s := Session{SessionID: q.SessionID}
+	var first, last *time.Time
+	err := p.pool.QueryRow(ctx, `
+		SELECT min(first_at), max(last_at), coalesce(sum(events), 0)::bigint, coalesce(array_agg(application ORDER BY first_at, application), '{}')
+		FROM persistence.sessions WHERE session_id = $1 AND ($2::uuid IS NULL OR application = $2)`,
+		q.SessionID, optionalID(q.Application)).Scan(&first, &last, &s.Count, &s.Applications)
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	if first == nil {
+		return nil, nil
+	}
+	s.FirstAt, s.LastAt = event.FormatTimestamp(*first), event.FormatTimestamp(*last)
+	s.EventPage, err = p.sessionEvents(ctx, q)
+	return &s, err
+}
+
+// Failure is an event that was refused or could not be stored.
+type Failure struct {
+	ID             event.Sequence `json:"id"`
+	Application    *uuid.UUID     `json:"application"` // null when even that could not be read
+	Credential     string         `json:"credential,omitempty"`
+	EventID        string         `json:"event_id,omitempty"`
+	Code           string         `json:"code"`
+	Detail         string         `json:"detail"`
+	Pointers       []string       `json:"pointers"`
+	Stage          string         `json:"stage"`
+	State          string         `json:"state"`
+	ReceivedAt     string         `json:"received_at"`
+	Original       *string        `json:"original,omitempty"`
+	OriginalBase64 []byte         `json:"original_base64,omitempty"` // instead of original where that is no UTF-8
+	Truncated      bool           `json:"original_truncated,omitempty"`
+	TraceID        string         `json:"trace_id,omitempty"`
+
+	position Position
+}
+
+// FailurePage is a page of failures, newest first.
+type FailurePage struct {
+	Failures   []Failure `json:"failures"`
+	NextCursor string    `json:"next_cursor,omitempty"`
+}
+
+// Failures returns a page.
+func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
+	var c conditions
+	if q.Application != uuid.Nil {
+		c.add("application = %s", q.Application)
+	}
+	if q.Code != "" {
+		c.add("code = %s", q.Code)
+	}
+	q.common(&c, "received_at", true)
+	rows, err := p.pool.Query(ctx, `
+		SELECT sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id
+		FROM persistence.failures WHERE `+c.String()+fmt.Sprintf(" ORDER BY received_at DESC, sequence DESC LIMIT %d", q.Limit+1), c.args...)
+	if err != nil {
+		return FailurePage{}, fmt.Errorf("read failures: %w", err)
+	}
+	failures, err := pgx.CollectRows(rows, scanFailure)
+	if err != nil {
+		return FailurePage{}, fmt.Errorf("read failures: %w", err)
+	}
+	page := FailurePage{Failures: failures}
+	if len(failures) > q.Limit {
+		page.Failures = failures[:q.Limit]
+		page.NextCursor = page.Failures[q.Limit-1].position.String()
+	}
+	return page, nil
+}
+
+func scanFailure(row pgx.CollectableRow) (Failure, error) {
+	var f Failure
+	var received time.Time
+	var original []byte
+	var trace *uuid.UUID
+	err := row.Scan(&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
+		&received, &original, &f.Truncated, &trace)
+	f.ReceivedAt, f.TraceID, f.position = event.FormatTimestamp(received), traceText(trace), Position{received, f.ID}
+	if utf8.Valid(original) {
+		text := string(original)
+		f.Original = &text
+	} else {
+		f.OriginalBase64 = original
+	}
+	return f, err
+}

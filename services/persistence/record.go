@@ -1,0 +1,142 @@
+package persistence
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/event/jsonb"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+)
+
+// Stage tells which service found a Failure.
+type Stage string
+
+// The stages.
+const (
+	StageIngest      Stage = "ingest"
+	StagePersistence Stage = "persistence"
+)
+
+// record is one item of a stream entry, ready to be written: an event, or with a refusal a Failure.
+type record struct {
+	application uuid.UUID // uuid.Nil when even that could not be read
+	credential  string
+	receivedAt  time.Time
+	sequence    event.Sequence
+	traceID     [16]byte
+
+	id          string
+	sessionID   string
+	category    string
+	name        string
+	data        []byte // nil when absent
+	occurredAt  time.Time
+	fingerprint event.Fingerprint
+
+	refusal   *event.Refusal
+	stage     Stage
+	original  []byte
+	truncated bool
+}
+
+// fail turns a record into a Failure of this stage.
+func (r *record) fail(code event.Code, detail, pointer string) {
+	r.refusal = &event.Refusal{Code: code, Detail: detail, Pointer: pointer}
+	r.stage = StagePersistence
+}
+
+// reader decodes stream entries; its memory is reused.
+type reader struct {
+	scanner jsonb.Scanner
+	scratch []byte
+}
+
+// read decodes entries into records. What cannot be decoded becomes a Failure with its bytes: nothing is dropped.
+func (d *reader) read(entries []stream.Entry) []record {
+	var records []record
+	for _, entry := range entries {
+		requests, err := event.DecodeBatch(entry.Batch)
+		if err != nil || entry.Batch == nil {
+			records = append(records, undecodable(entry, err))
+			continue
+		}
+		for i := range requests {
+			records = d.request(records, &requests[i])
+		}
+	}
+	return records
+}
+
+func (d *reader) request(records []record, r *event.Request) []record {
+	for i := range r.Items {
+		item := &r.Items[i]
+		rec := record{
+			application: r.Application, credential: r.Credential, receivedAt: r.ReceivedAt, traceID: r.TraceID,
+			sequence: event.Nth(r.Sequence, i), id: item.ID, occurredAt: item.OccurredAt,
+			refusal: item.Refusal, stage: StageIngest, original: item.Original, truncated: item.Truncated,
+		}
+		d.event(&rec)
+		records = append(records, rec)
+	}
+	return records
+}
+
+// event decodes the original bytes. Unknown fields are ignored: a newer ingest may know them.
+func (d *reader) event(rec *record) {
+	d.scanner.Reset(rec.original)
+	doc, _, fault, err := d.scanner.Scan()
+	if err != nil || fault != nil {
+		if rec.refusal == nil {
+			rec.fail(event.CodeUndecodable, "the accepted event cannot be read back", "")
+		}
+		return
+	}
+	e, refusal := event.Decode(doc, false)
+	if e.ID != "" {
+		rec.id = e.ID
+	}
+	if rec.refusal == nil && refusal != nil {
+		rec.fail(event.CodeUndecodable, refusal.Detail, refusal.Pointer)
+	}
+	if rec.refusal != nil {
+		return
+	}
+	rec.sessionID, rec.category, rec.name, rec.data = e.SessionID, e.Category, e.Name, e.Data
+	rec.fingerprint, d.scratch = e.Fingerprint(d.scratch)
+}
+
+// streamNamespace makes sequences for entries that tell none, so that a redelivery is recognised.
+var streamNamespace = uuid.MustParse("4f0c9c3e-4c0f-5b1e-9f57-6a1d2b8f3e70")
+
+func undecodable(entry stream.Entry, err error) record {
+	detail := "the stream entry " + entry.ID + " of " + entry.Stream + " has no encoding that this release knows"
+	if err != nil {
+		detail = "the stream entry " + entry.ID + " of " + entry.Stream + " cannot be read: " + err.Error()
+	}
+	r := record{
+		sequence: uuid.NewSHA1(streamNamespace, []byte(entry.Stream+" "+entry.ID)), receivedAt: entry.Time(),
+		original: entry.Batch,
+	}
+	r.fail(event.CodeUndecodable, detail, "")
+	return r
+}
+
+// storable makes a text fit for a text column: PostgreSQL takes no invalid UTF-8 and no U+0000.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// compare orders records by key, the earliest first: all writers take locks in one order.
+func compare(a, b *record) int {
+	if c := bytes.Compare(a.application[:], b.application[:]); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.id, b.id); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.sequence[:], b.sequence[:])
+}
