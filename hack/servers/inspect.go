@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,35 +25,25 @@ func Executable(pid int) (string, error) {
 
 // Running says whether a process exists and is more than a zombie.
 func Running(pid int) bool {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return false
-	}
-	// pid (name) state …: the name may itself contain parentheses, so look behind the last one.
-	_, after, found := bytes.Cut(stat[max(0, bytes.LastIndexByte(stat, ')')):], []byte(" "))
-	return found && len(after) > 0 && after[0] != 'Z' && after[0] != 'X'
+	fields := stat(pid)
+	return len(fields) > 0 && !bytes.ContainsAny(fields[statState], "ZX")
 }
 
-// Inside returns the processes of a program (the base name of its executable) that work in a directory. Both servers
+// Inside returns the processes of some programs (base names of executables) that work in a directory. Both servers
 // change to their data directory, and so do all children of theirs: this finds a server without trusting a pid file,
 // and what a killed one left behind.
-func Inside(dir, program string) []int {
+func Inside(dir string, programs ...string) []int {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil
 	}
 	var pids []int
-	entries, _ := os.ReadDir("/proc")
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		cwd, err := os.Readlink(filepath.Join("/proc", entry.Name(), "cwd"))
+	for _, pid := range processes() {
+		cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
 		if err != nil || cwd != dir {
 			continue
 		}
-		if path, err := Executable(pid); err == nil && filepath.Base(path) == program && Running(pid) {
+		if path, err := Executable(pid); err == nil && slices.Contains(programs, filepath.Base(path)) && Running(pid) {
 			pids = append(pids, pid)
 		}
 	}

@@ -100,7 +100,9 @@ func (p *Postgres) Restart(ctx context.Context) error {
 	return p.start(ctx)
 }
 
-func (p *Postgres) data() string { return filepath.Join(p.options.Dir, "data") }
+func (p *Postgres) data() string { return dataDir(p.options.Dir) }
+
+func dataDir(dir string) string { return filepath.Join(dir, "data") }
 
 func (p *Postgres) start(ctx context.Context) error {
 	if err := p.clear(ctx); err != nil {
@@ -116,10 +118,7 @@ func (p *Postgres) start(ctx context.Context) error {
 	}
 	p.Process = process
 	err = Await(ctx, process, p.options.LogFile, func(ctx context.Context) error {
-		if pid, state := p.pidFile(); pid != process.PID() || state != "ready" {
-			return fmt.Errorf("PostgreSQL is %q", state)
-		}
-		return p.ensureDatabase(ctx)
+		return AskPostgres(ctx, p.options.Dir, p.options.Port, process.PID())
 	})
 	if err != nil {
 		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTimeout)
@@ -159,37 +158,51 @@ func (p *Postgres) clear(ctx context.Context) error {
 	if err := End(ctx, syscall.SIGKILL, left...); err != nil {
 		return fmt.Errorf("end what an earlier PostgreSQL left: %w", err)
 	}
-	if err := os.Remove(p.pidPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(pidPath(p.options.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove stale pid file: %w", err)
 	}
 	return nil
 }
 
-func (p *Postgres) pidPath() string { return filepath.Join(p.data(), "postmaster.pid") }
+// pidPath is PostgreSQL's own pid file.
+func pidPath(dir string) string { return filepath.Join(dataDir(dir), "postmaster.pid") }
 
-// pidFile reads PostgreSQL's own pid file: the first line is the pid, the eighth the state.
-func (p *Postgres) pidFile() (pid int, state string) {
-	content, _ := os.ReadFile(p.pidPath())
+// pidFile reads it: the first line is the pid, the eighth the state.
+func pidFile(dir string) (pid int, state string) {
+	content, _ := os.ReadFile(pidPath(dir))
 	lines := bytes.Split(content, []byte("\n"))
 	const pidLine, stateLine = 0, 7
-	if len(lines) <= stateLine {
-		return 0, "starting"
-	}
 	pid, _ = strconv.Atoi(string(lines[pidLine]))
+	if len(lines) <= stateLine {
+		return pid, "starting"
+	}
 	return pid, strings.TrimSpace(string(lines[stateLine]))
 }
 
 // askTimeout bounds one connection attempt to a server that is starting.
 const askTimeout = 5 * time.Second
 
-func (p *Postgres) ensureDatabase(ctx context.Context) error {
+// AskPostgres answers nil when the PostgreSQL of a directory is the process pid and takes connections on the port. It
+// makes the database when it is missing.
+func AskPostgres(ctx context.Context, dir string, port, pid int) error {
+	if found, state := pidFile(dir); found != pid || state != "ready" {
+		return fmt.Errorf("%w: PostgreSQL says %q", ErrStarting, state)
+	}
+	password, err := PostgresPassword(dir)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, p.DatabaseURL("postgres"))
+	conn, err := pgx.Connect(ctx, postgresURL(port, password, "postgres"))
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is lost with it
+	return ensureDatabase(ctx, conn)
+}
+
+func ensureDatabase(ctx context.Context, conn *pgx.Conn) error {
 	var exists bool
 	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&exists); err != nil {
 		return fmt.Errorf("look for database: %w", err)
@@ -205,5 +218,5 @@ func (p *Postgres) ensureDatabase(ctx context.Context) error {
 
 // EndPostgresOrphans ends every process of a PostgreSQL in a directory at once, and waits until they are gone.
 func EndPostgresOrphans(ctx context.Context, dir string) error {
-	return End(ctx, syscall.SIGKILL, Inside(filepath.Join(dir, "data"), "postgres")...)
+	return End(ctx, syscall.SIGKILL, Inside(dataDir(dir), "postgres")...)
 }

@@ -52,7 +52,7 @@ func StartRedis(ctx context.Context, options RedisOptions) (*Redis, error) {
 	if options.LogFile == "" {
 		options.LogFile = filepath.Join(options.Dir, "redis.log")
 	}
-	if err := os.MkdirAll(options.Dir, 0o755); err != nil { //nolint:gosec // nothing secret in a name
+	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
 	attempts := 1
@@ -101,7 +101,7 @@ func (r *Redis) Restart(ctx context.Context) error {
 
 func (r *Redis) start(ctx context.Context) error {
 	// A killed Redis can leave the child that was rewriting its log.
-	if err := End(ctx, syscall.SIGKILL, Inside(r.options.Dir, filepath.Base(r.binary))...); err != nil {
+	if err := End(ctx, syscall.SIGKILL, insideRedis(r.options.Dir)...); err != nil {
 		return fmt.Errorf("end what an earlier Redis left: %w", err)
 	}
 	config := filepath.Join(r.options.Dir, "redis.conf")
@@ -152,7 +152,7 @@ func AskRedis(ctx context.Context, port int, password string, pid int) error {
 	case info["process_id"] != strconv.Itoa(pid):
 		return fmt.Errorf("port %d is served by process %s", port, info["process_id"])
 	case info["loading"] != "0":
-		return fmt.Errorf("loading its data, %s seconds to go", info["loading_eta_seconds"])
+		return fmt.Errorf("%w: Redis loads its data, %s seconds to go", ErrStarting, info["loading_eta_seconds"])
 	default:
 		return nil
 	}

@@ -39,8 +39,8 @@ func passableDir(t *testing.T) string {
 
 func TestRedisKeepsDataOverAKill(t *testing.T) {
 	t.Parallel()
-	ctx := testContext(t)
-	redis, err := servers.StartRedis(ctx, servers.RedisOptions{Dir: filepath.Join(t.TempDir(), "redis"), Password: "secret"})
+	ctx, dir := testContext(t), filepath.Join(t.TempDir(), "redis")
+	redis, err := servers.StartRedis(ctx, servers.RedisOptions{Dir: dir, Password: "secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +49,9 @@ func TestRedisKeepsDataOverAKill(t *testing.T) {
 		t.Fatalf("SET: %s", got)
 	}
 	first := redis.PID()
+	if found := servers.RedisPID(dir); found != first {
+		t.Errorf("found Redis as process %d, want %d", found, first)
+	}
 	if err := redis.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +96,9 @@ func TestPostgresStartsAgainOverOrphans(t *testing.T) {
 	if _, err := conn.Exec(ctx, "CREATE TABLE kept AS SELECT 42 AS answer"); err != nil {
 		t.Fatal(err)
 	}
+	if found := servers.PostgresPID(dir); found != postgres.PID() {
+		t.Errorf("found PostgreSQL as process %d, want %d", found, postgres.PID())
+	}
 	// A stopped backend cannot notice that its postmaster died: it holds the shared memory.
 	backend := int(conn.PgConn().PID())
 	if err := syscall.Kill(backend, syscall.SIGSTOP); err != nil {
@@ -100,6 +106,9 @@ func TestPostgresStartsAgainOverOrphans(t *testing.T) {
 	}
 	if err := postgres.Kill(); err != nil {
 		t.Fatal(err)
+	}
+	if found := servers.PostgresPID(dir); found != 0 {
+		t.Errorf("found process %d as PostgreSQL, which is dead", found)
 	}
 	if !servers.Running(backend) {
 		t.Fatal("the backend ended with its postmaster: this tests nothing")
