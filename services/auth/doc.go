@@ -1,0 +1,19 @@
+// Package auth owns the applications and their credentials. It takes desired state over an admin API, keeps it in
+// PostgreSQL and publishes every change on the application log (package registry), from which ingest and persistence
+// check requests without asking anyone.
+//
+// A change goes Service.Put… → Store.Change → Service.publish → Log.Publish and is answered when Redis has it:
+//
+//	PUT ──▶ edit under the row's lock, revision up ──▶ commit ──▶ script on Redis ──▶ published_revision ──▶ 200
+//	                                                     │ crash, or Redis away
+//	                                                     └──▶ Service.Run finds published_revision < revision
+//
+// The row itself is the outbox: only an application's newest state matters to a reader, so one number beside it says
+// all that a table of pending messages would. Revisions only grow, and the script refuses older ones: whoever publishes,
+// however often and in whatever order, the newest stays. That is also why several replicas need no leader.
+//
+// Redis and PostgreSQL repair each other. When Redis has lost the log, its marker "complete" is gone: Run publishes
+// everything and sets the marker last. When the database was lost, the log still knows the applications: a request for
+// one, or the next comparison, adopts it into the database as it was, so that no valid credential is refused between
+// the operator's first PUT and its last. Only losing both at once needs the operator to register everything again.
+package auth

@@ -1,0 +1,125 @@
+// Command auth owns the applications and their credentials: the admin API, and the application log.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/oklog/run"
+
+	"github.com/theeye-dev/theeye/services/auth"
+	"github.com/theeye-dev/theeye/services/internal/admin"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/internal/postgres"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+)
+
+// maxConns is enough for an operator that reconciles many applications at once; PostgreSQL is shared with others.
+const maxConns = 8
+
+type config struct {
+	listen, opsListen     string
+	postgresURL, redisURL string
+	durability            string
+	adminToken            ops.Secret
+	log                   ops.LogLevel
+}
+
+func parse(args []string) (*config, error) {
+	c := &config{}
+	fs := flag.NewFlagSet("auth", flag.ContinueOnError)
+	fs.StringVar(&c.listen, "listen", ":8081", "`address` of the admin API: /v1/applications")
+	fs.StringVar(&c.opsListen, "ops-listen", ":9081", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	fs.StringVar(&c.postgresURL, "postgres-url", "", "PostgreSQL `URL`: postgres://user:password@host:port/database")
+	fs.StringVar(&c.redisURL, "redis-url", "", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
+	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that every request to the admin API must carry")
+	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
+	if err := ops.ParseFlags(fs, "owns applications and their credentials, and publishes them on the application log", args); err != nil {
+		return c, err
+	}
+	return c, c.validate()
+}
+
+func (c *config) validate() error {
+	_, err := stream.ParseDurability(c.durability)
+	errs := []error{err}
+	for _, required := range []struct{ name, value string }{
+		{"postgres-url", c.postgresURL}, {"redis-url", c.redisURL}, {"admin-token", c.adminToken.Reveal()},
+	} {
+		if required.value == "" {
+			errs = append(errs, fmt.Errorf("--%s is required", required.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func main() { ops.Main("auth", parse, serve) }
+
+// serve wires the service and runs it until a signal or a failure:
+//
+//	admin API ──▶ auth.Service ──▶ PostgreSQL (Store) ──▶ application log in Redis (Log)
+//	                    ▲ Run heals what lies between the two
+func serve(ctx context.Context, c *config) error {
+	telemetry, err := ops.NewTelemetry(ctx, "auth", os.Stderr, c.log.Level)
+	if err != nil {
+		return err
+	}
+	defer ops.Flush(telemetry)
+	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: maxConns, Tracing: telemetry.Tracing})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	client, err := stream.Open(c.redisURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	token, err := admin.Static(c.adminToken.Reveal())
+	if err != nil {
+		return err
+	}
+	metrics, err := auth.NewMetrics(telemetry.Meter)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	observer, err := kit.NewObserver(telemetry.Log, telemetry.Meter, telemetry.Tracing)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+
+	store, log := auth.NewStore(pool), auth.NewLog(client)
+	service := auth.NewService(store, log, metrics, telemetry.Log, time.Now)
+	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
+	health := ops.Health{
+		{Name: "migrated", Probe: service.Ready},
+		{Name: "redis_settings", Probe: func(context.Context) error { return guard.Unsafe() }},
+		{Name: "postgres", Shared: true, Probe: store.Ping},
+		{Name: "redis", Shared: true, Probe: log.Ping},
+		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
+	}
+	api, err := ops.Listen("api", c.listen, health.Mount(auth.NewHandler(service, token, observer)), telemetry.Log)
+	if err != nil {
+		return err
+	}
+	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	if err != nil {
+		return err
+	}
+
+	// Actors are interrupted in this order: requests in hand are answered while there is still something to heal with.
+	var g run.Group
+	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
+	g.Add(api.Run, api.Stop)
+	g.Add(ops.Actor(ctx, service.Run))
+	g.Add(ops.Actor(ctx, guard.Run))
+	g.Add(operations.Run, operations.Stop)
+	return g.Run()
+}
