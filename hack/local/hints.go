@@ -16,6 +16,8 @@ Paste these, from here:
     -d '[{"session_id":"my-session","category":"page interaction","name":"cta click","data":{"element":"chat"}},
          {"session_id":"my-session","category":"form interaction","name":"submit","data":"not an object"}]'
 
+  # an accepted event can be read within a second
+  sleep 1
   # read: by session, by category, by time range, by all three
   curl -sS -G -H "Authorization: Bearer $THEEYE_API_KEY" "$THEEYE_PERSISTENCE_URL/v1/events" -d session_id=my-session
   curl -sS -G -H "Authorization: Bearer $THEEYE_API_KEY" "$THEEYE_PERSISTENCE_URL/v1/events" --data-urlencode 'category=page interaction'

@@ -1,0 +1,84 @@
+# TheEye's commands. Nothing needs installing beforehand but Go and make: see hack/setup.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X github.com/theeye-dev/theeye/services/internal/ops.Version=$(VERSION)
+# What is stamped into a binary is VERSION alone: the same sources and version give the same bytes anywhere.
+BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
+LOCAL := go run -buildvcs=false ./hack/local
+# Tools are pinned in a module of their own, apart from what the services are built from.
+TOOL := go tool -modfile=hack/tools/go.mod
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: up
+up: ## Run TheEye on this machine, and try it; again: repair it
+	@hack/setup
+	@$(LOCAL) up
+
+.PHONY: down
+down: ## Stop what up started, keep its data
+	@$(LOCAL) down
+
+.PHONY: clean
+clean: ## Stop what up started, remove its data
+	@$(LOCAL) clean
+
+.PHONY: test
+test: ## Test everything, on real servers, with the race detector
+	@hack/setup --test
+	go test -race -timeout 20m ./...
+
+.PHONY: check
+check: lint verify test ## All that a change must pass: lint, verify, test
+
+.PHONY: lint
+lint: ## Run the linters
+	$(TOOL) golangci-lint run
+
+.PHONY: fmt
+fmt: ## Format the sources
+	$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## Write the generated files again
+	go generate ./...
+
+.PHONY: verify
+verify: generate ## Fail when generated files, formatting or go.mod are not what they should be, or the tree is dirty
+	@unformatted=$$(gofmt -l api hack services) && [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
+	go mod tidy -diff
+	go mod verify
+	@changed=$$(git status --porcelain) && [ -z "$$changed" ] || { echo "the tree is dirty:"; echo "$$changed"; git --no-pager diff --stat; exit 1; }
+
+.PHONY: build
+build: ## Build the services into bin
+	$(BUILD) -o bin/ ./services/cmd/...
+
+.PHONY: bench
+bench: ## Measure TheEye beside the bare ceilings
+	@hack/setup
+	go run -buildvcs=false ./hack/bench
+
+.PHONY: real-input
+real-input: ## Send several hundred real webhook payloads through, and compare what comes back
+	@hack/setup
+	go run -buildvcs=false ./hack/realinput
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
+	@grep -rl --include='*_test.go' '^func Fuzz' api hack services | xargs -r -n1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$package"/*_test.go | cut -c6-); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
+		done; \
+	done
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what the services use
+	$(TOOL) govulncheck ./...
