@@ -10,10 +10,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
@@ -24,8 +28,9 @@ import (
 // them again.
 type workload struct {
 	sessions, perSession, workers int
-	batch                         int     // events of a batch; every second session uses batches
-	resend                        float64 // share of posts that are sent a second time
+	batch                         int      // events of a batch; every second session uses batches
+	resend                        float64  // share of posts that are sent a second time
+	reached                       chan int // when not nil: gets every session as it begins
 }
 
 func (w workload) events() int { return w.sessions * w.perSession }
@@ -57,6 +62,9 @@ func (w workload) run(ctx context.Context, s *system, a application) (repeated i
 	}
 	for session := range w.sessions {
 		next <- session
+		if w.reached != nil {
+			w.reached <- session
+		}
 	}
 	close(next)
 	wg.Wait()
@@ -138,6 +146,7 @@ func TestTenThousandEventsArriveExactlyOnceAndInOrder(t *testing.T) {
 		t.Errorf("only %d posts were repeated: the test tests too little", repeated)
 	}
 	w.verify(s, a)
+	s.conserves()
 }
 
 func TestWrongCredentialsAreRefused(t *testing.T) {
@@ -274,18 +283,25 @@ func TestKilledPersistenceLosesAndDuplicatesNothing(t *testing.T) {
 	a := s.register("web", registry.Policy{})
 	w := workload{sessions: 60, perSession: 50, workers: 16, batch: 25, resend: 0.1}
 	s.whileRunning(w, a, func() {
-		s.persistence.Kill()
+		s.withBatchInHand(s.persistence.Kill)
 		s.persistence.Restart()
 	})
 	w.verify(s, a)
+	if again := s.metric(s.persistence, "theeye_redeliveries_total"); again == 0 {
+		t.Error("nothing was delivered again after the last kill: no batch was in hand")
+	}
 }
 
 func TestKilledIngestLosesAndDuplicatesNothing(t *testing.T) {
 	s := newSystem(t, "")
 	a := s.register("web", registry.Policy{})
 	w := workload{sessions: 60, perSession: 50, workers: 16, batch: 25, resend: 0.1}
-	if repeated := s.whileRunning(w, a, s.ingest.Restart); repeated == 0 {
-		t.Error("no post had to be repeated: ingest was never killed mid-request")
+	repeated := s.whileRunning(w, a, func() {
+		s.withAppendInHand(s.ingest.Kill)
+		s.ingest.Restart()
+	})
+	if repeated < 3 {
+		t.Errorf("%d posts had to be repeated: ingest was not killed mid-request three times", repeated)
 	}
 	w.verify(s, a)
 }
@@ -328,25 +344,122 @@ func TestPostgresOutageHeals(t *testing.T) {
 	w.verify(s, a)
 }
 
-// whileRunning disturbs a workload three times, each time once it has moved on, and returns how many posts were
-// repeated.
+// disturbances of one workload.
+const disturbances = 3
+
+// whileRunning disturbs a workload three times, each time once it has moved on by a quarter, and returns how many
+// posts were repeated.
 func (s *system) whileRunning(w workload, a application, disturb func()) (repeated int) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)
 	defer cancel()
+	w.reached = make(chan int, w.sessions)
 	done := make(chan error, 1)
 	go func() {
 		var err error
 		repeated, err = w.run(ctx, s, a)
 		done <- err
 	}()
-	for range 3 {
+	for i := range disturbances {
+		for session := range w.reached {
+			if session >= w.sessions*(i+1)/(disturbances+1) {
+				break
+			}
+		}
 		disturb()
 	}
 	if err := <-done; err != nil {
 		s.t.Fatal(err)
 	}
 	return repeated
+}
+
+// withBatchInHand calls f while persistence is within a transaction that holds events: the ledger is locked until f
+// has returned.
+func (s *system) withBatchInHand(f func()) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.postgresURL)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it ends the transaction
+	if _, err := conn.Exec(ctx, "BEGIN; LOCK persistence.ledger IN EXCLUSIVE MODE"); err != nil {
+		s.t.Error(err)
+		return
+	}
+	eventually(s.t, func() error {
+		var waiting bool
+		err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'persistence.ledger'::regclass)").Scan(&waiting)
+		if err == nil && !waiting {
+			err = errors.New("persistence never wrote to the ledger")
+		}
+		return err
+	})
+	f()
+}
+
+// withAppendInHand calls f while ingest waits for Redis' answer: Redis is frozen meanwhile, and may carry out what it
+// was sent when f has returned.
+func (s *system) withAppendInHand(f func()) {
+	s.t.Helper()
+	if err := s.redis.Signal(syscall.SIGSTOP); err != nil {
+		s.t.Error(err)
+	}
+	answers := s.answers.Load()
+	for { // posts are under way and none is answered any more
+		settled := time.NewTimer(200 * time.Millisecond)
+		<-settled.C
+		if now := s.answers.Load(); now == answers && s.posting.Load() > 0 {
+			break
+		} else {
+			answers = now
+		}
+	}
+	f()
+	if err := s.redis.Signal(syscall.SIGCONT); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// conserves checks that every accepted event has ended in exactly one way.
+func (s *system) conserves() {
+	s.t.Helper()
+	outcome := func(p *testenv.Process, name string) float64 {
+		return s.metric(p, `theeye_events_total{outcome="`+name+`"`)
+	}
+	accepted := outcome(s.ingest, "accepted")
+	eventually(s.t, func() error {
+		ended := 0.0
+		for _, name := range []string{"stored", "duplicate", "conflict", "failed"} {
+			ended += outcome(s.persistence, name)
+		}
+		if ended != accepted || accepted == 0 {
+			return fmt.Errorf("%v events were accepted and %v have ended", accepted, ended)
+		}
+		return nil
+	})
+}
+
+// metric sums a counter over its labels.
+func (s *system) metric(p *testenv.Process, name string) (sum float64) {
+	s.t.Helper()
+	status, body := s.do(http.MethodGet, p.OpsURL+"/metrics", "", nil)
+	if status != http.StatusOK {
+		s.t.Fatalf("metrics: %d %s", status, body)
+	}
+	for line := range strings.Lines(string(body)) {
+		if rest, ok := strings.CutPrefix(line, name); ok && strings.ContainsAny(rest[:1], "{ ,}") {
+			value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, ' '):]), 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			sum += value
+		}
+	}
+	return sum
 }
 
 // seesOutage waits until a stopped Redis shows: 503 with Retry-After at the door, and in readiness with ?full.
