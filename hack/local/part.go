@@ -19,7 +19,7 @@ const (
 	loadTimeout  = 10 * time.Minute
 	// replaceTimeout is what a process gets to stop before it is replaced, stopTimeout what down gives it: a service
 	// drains for up to 15 s.
-	replaceTimeout = 10 * time.Second
+	replaceTimeout = 8 * time.Second
 	stopTimeout    = 25 * time.Second
 )
 
@@ -68,6 +68,7 @@ func (p part) unfit(ctx context.Context, pid int) string {
 	if reason := p.stale(pid); reason != "" {
 		return reason
 	}
+	_ = syscall.Kill(pid, syscall.SIGCONT) // for one that was stopped and forgotten; nothing for any other
 	deadline := time.Now().Add(patience)
 	err := wait(ctx, patience, func(ctx context.Context) error {
 		err := p.alive(ctx, pid)
