@@ -137,50 +137,116 @@ func appendMicros(b []byte, field protowire.Number, t time.Time) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), protowire.EncodeZigZag(t.UnixMicro()))
 }
 
-var errWireType = errors.New("field has another wire type")
+// Errors of DecodeBatch: what it reads was never written by AppendRequest.
+var (
+	errWireType   = errors.New("field has another wire type or length")
+	errTime       = errors.New("time out of range")
+	errIncomplete = errors.New("request without application, sequence or received time")
+	errNoTime     = errors.New("accepted item without a time")
+)
+
+// wireField is one field of a message: bytes or varint, by its wire type.
+type wireField struct {
+	number protowire.Number
+	wire   protowire.Type
+	bytes  []byte
+	varint uint64
+}
 
 // fields calls set for every field of a message; set ignores the fields it does not know.
-func fields(b []byte, set func(field protowire.Number, bytes []byte, varint uint64) error) error {
+func fields(b []byte, set func(f wireField) error) error {
 	for len(b) > 0 {
-		field, wire, n := protowire.ConsumeTag(b)
+		number, wire, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
 		b = b[n:]
-		var value []byte
-		var varint uint64
+		f := wireField{number: number, wire: wire}
 		switch wire {
 		case protowire.BytesType:
-			value, n = protowire.ConsumeBytes(b)
+			f.bytes, n = protowire.ConsumeBytes(b)
 		case protowire.VarintType:
-			varint, n = protowire.ConsumeVarint(b)
+			f.varint, n = protowire.ConsumeVarint(b)
 		default:
-			n = protowire.ConsumeFieldValue(field, wire, b)
+			n = protowire.ConsumeFieldValue(number, wire, b)
 		}
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
 		b = b[n:]
-		if err := set(field, value, varint); err != nil {
-			return fmt.Errorf("field %d: %w", field, err)
+		if err := set(f); err != nil {
+			return fmt.Errorf("field %d: %w", number, err)
 		}
 	}
+	return nil
+}
+
+func (f wireField) message() ([]byte, error) {
+	if f.wire != protowire.BytesType {
+		return nil, errWireType
+	}
+	return f.bytes, nil
+}
+
+func (f wireField) setBytes(dst *[]byte) (err error) {
+	*dst, err = f.message()
+	return err
+}
+
+func (f wireField) setText(dst *string) error {
+	b, err := f.message()
+	*dst = string(b)
+	return err
+}
+
+func (f wireField) set16(dst *[16]byte) error {
+	if f.wire != protowire.BytesType || len(f.bytes) != len(dst) {
+		return errWireType
+	}
+	copy(dst[:], f.bytes)
+	return nil
+}
+
+func (f wireField) setBool(dst *bool) error {
+	if f.wire != protowire.VarintType {
+		return errWireType
+	}
+	*dst = f.varint != 0
+	return nil
+}
+
+// The times that FormatTimestamp can write and PostgreSQL can keep, in Unix microseconds; the zero time is below.
+var (
+	minMicros = time.Time{}.UnixMicro() + 1
+	maxMicros = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC).UnixMicro()
+)
+
+func (f wireField) setMicros(dst *time.Time) error {
+	if f.wire != protowire.VarintType {
+		return errWireType
+	}
+	micros := protowire.DecodeZigZag(f.varint)
+	if micros < minMicros || micros > maxMicros {
+		return errTime
+	}
+	*dst = time.UnixMicro(micros).UTC()
 	return nil
 }
 
 // DecodeBatch reads a batch. The requests refer to its bytes. Unknown fields are skipped.
 func DecodeBatch(batch []byte) ([]Request, error) {
 	var requests []Request
-	err := fields(batch, func(field protowire.Number, value []byte, _ uint64) error {
-		if field != batchRequests {
+	err := fields(batch, func(f wireField) error {
+		if f.number != batchRequests {
 			return nil
 		}
-		r, err := decodeRequest(value)
+		message, err := f.message()
 		if err != nil {
 			return err
 		}
+		r, err := decodeRequest(message)
 		requests = append(requests, r)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("decode batch: %w", err)
@@ -189,68 +255,60 @@ func DecodeBatch(batch []byte) ([]Request, error) {
 }
 
 func decodeRequest(b []byte) (r Request, err error) {
-	err = fields(b, func(field protowire.Number, value []byte, varint uint64) error {
-		switch field {
+	err = fields(b, func(f wireField) error {
+		switch f.number {
 		case requestApplication:
-			return set16((*[16]byte)(&r.Application), value)
+			return f.set16((*[16]byte)(&r.Application))
 		case requestCredential:
-			r.Credential = string(value)
+			return f.setText(&r.Credential)
 		case requestReceivedAt:
-			r.ReceivedAt = micros(varint)
+			return f.setMicros(&r.ReceivedAt)
 		case requestSequence:
-			return set16((*[16]byte)(&r.Sequence), value)
+			return f.set16((*[16]byte)(&r.Sequence))
 		case requestTraceID:
-			return set16(&r.TraceID, value)
+			return f.set16(&r.TraceID)
 		case requestItems:
-			item, err := decodeItem(value)
+			message, err := f.message()
+			if err != nil {
+				return err
+			}
+			item, err := decodeItem(message)
 			r.Items = append(r.Items, item)
 			return err
 		}
 		return nil
 	})
 	if err == nil && (r.Application == uuid.Nil || r.Sequence == uuid.Nil || r.ReceivedAt.IsZero()) {
-		err = errors.New("request without application, sequence or received time")
+		err = errIncomplete
 	}
 	return r, err
 }
 
 func decodeItem(b []byte) (it Item, err error) {
-	var refusal Refusal
-	err = fields(b, func(field protowire.Number, value []byte, varint uint64) error {
-		switch field {
+	var code, detail, pointer string
+	err = fields(b, func(f wireField) error {
+		switch f.number {
 		case itemOriginal:
-			it.Original = value
+			return f.setBytes(&it.Original)
 		case itemID:
-			it.ID = string(value)
+			return f.setText(&it.ID)
 		case itemOccurredAt:
-			it.OccurredAt = micros(varint)
+			return f.setMicros(&it.OccurredAt)
 		case itemCode:
-			refusal.Code = Code(value)
+			return f.setText(&code)
 		case itemDetail:
-			refusal.Detail = string(value)
+			return f.setText(&detail)
 		case itemPointer:
-			refusal.Pointer = string(value)
+			return f.setText(&pointer)
 		case itemTruncated:
-			it.Truncated = varint != 0
+			return f.setBool(&it.Truncated)
 		}
 		return nil
 	})
-	if refusal.Code != "" {
-		it.Refusal = &refusal
+	if code != "" {
+		it.Refusal = &Refusal{Code: Code(code), Detail: detail, Pointer: pointer}
 	} else if err == nil && it.OccurredAt.IsZero() {
-		err = errors.New("accepted item without a time")
+		err = errNoTime
 	}
 	return it, err
-}
-
-func set16(dst *[16]byte, value []byte) error {
-	if len(value) != 16 {
-		return errWireType
-	}
-	copy(dst[:], value)
-	return nil
-}
-
-func micros(varint uint64) time.Time {
-	return time.UnixMicro(protowire.DecodeZigZag(varint)).UTC()
 }

@@ -44,10 +44,14 @@ func Decode(doc *jsonb.Doc, strict bool) (Event, *Refusal) {
 	if root.Kind() != jsonb.Object {
 		return e, &Refusal{Code: CodeNotObject, Detail: "an event is a JSON object, not a JSON " + root.Kind().String()}
 	}
-	for key, value := range root.Members {
-		if refusal := e.set(key, value, strict); refusal != nil {
-			return e, refusal
+	var first *Refusal
+	for key, value := range root.Members { // to the end, so that a refused event still tells its id
+		if refusal := e.set(key, value, strict); refusal != nil && first == nil {
+			first = refusal
 		}
+	}
+	if first != nil {
+		return e, first
 	}
 	for _, f := range [...]struct{ name, value string }{
 		{"session_id", e.SessionID}, {"category", e.Category}, {"name", e.Name},
@@ -93,13 +97,9 @@ func (e *Event) set(key, value jsonb.Value, strict bool) *Refusal {
 }
 
 func typeRefusal(field string, want jsonb.Kind, value jsonb.Value) *Refusal {
-	article := "a"
-	if want == jsonb.Object {
-		article = "an"
-	}
 	return &Refusal{
 		Code:    CodeType,
-		Detail:  fmt.Sprintf("%s must be %s JSON %s, not %s", field, article, want, value.Kind()),
+		Detail:  fmt.Sprintf("%s must be a JSON %s, not %s", field, want, value.Kind()),
 		Pointer: "/" + field,
 	}
 }

@@ -2,6 +2,7 @@ package jsonb
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -21,14 +22,34 @@ func (v Value) AppendCanonical(dst []byte) []byte {
 		}
 		return append(dst, ']')
 	case Object:
-		dst = append(dst, '{')
-		for _, m := range sortedMembers(v) {
-			dst = m.value.AppendCanonical(appendString(dst, m.key))
-		}
-		return append(dst, '}')
+		return v.appendObject(dst)
 	default:
 		return append(dst, v.Raw()[0]) // n, t or f
 	}
+}
+
+type member struct {
+	name []byte
+	at   int32 // the value's node
+}
+
+// appendObject writes the members sorted by the bytes of their decoded names. The scratch may move while a member's
+// own members are written: it is reached by index.
+func (v Value) appendObject(dst []byte) []byte {
+	d := v.doc
+	base := len(d.members)
+	for key, value := range v.Members {
+		d.members = append(d.members, member{key.text(nil), value.at})
+	}
+	end := len(d.members)
+	slices.SortFunc(d.members[base:], func(a, b member) int { return bytes.Compare(a.name, b.name) })
+	dst = append(dst, '{')
+	for i := base; i < end; i++ {
+		m := d.members[i]
+		dst = Value{d, m.at}.AppendCanonical(appendString(dst, m.name))
+	}
+	d.members = d.members[:base]
+	return append(dst, '}')
 }
 
 func appendString(dst, text []byte) []byte {

@@ -1,9 +1,7 @@
 package jsonb
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,23 +25,17 @@ func (s *Scanner) pointer(depth int) string {
 		if int(at) >= len(s.nodes) || at == 0 { // the fault is in the name itself, or the text is muted
 			break
 		}
-		name := Value{&Doc{s.src, s.nodes}, at}.Text()
-		b.WriteString("/" + PointerToken(strings.ToValidUTF8(name, "\uFFFD")))
+		b.WriteString("/" + PointerToken(Value{s.sofar(), at}.Text()))
 	}
 	return b.String()
 }
-
-// pairwise is up to how many members comparing every pair beats sorting.
-const pairwise = 12
 
 // uniqueKeys faults an object that has two members of one name, or too many.
 func (s *Scanner) uniqueKeys(object int32) {
 	if s.fault != nil {
 		return
 	}
-	doc := &Doc{s.src, s.nodes}
-	v := Value{doc, object}
-	count := 0
+	v, count := Value{s.sofar(), object}, 0
 	for range v.Members {
 		count++
 	}
@@ -51,55 +43,16 @@ func (s *Scanner) uniqueKeys(object int32) {
 		s.failAt(FaultKeys, fmt.Sprintf("an object has %d members, more than the %d allowed", count, MaxKeys))
 		return
 	}
-	if count < 2 {
-		return
-	}
-	if count > pairwise {
-		keys := sortedMembers(v)
-		for i := range keys[1:] {
-			if bytes.Equal(keys[i].key, keys[i+1].key) {
-				s.duplicate(string(keys[i].key))
-				return
-			}
-		}
-		return
-	}
-	for at := object + 1; at < doc.nodes[object].next; at = doc.nodes[at+1].next {
-		s.keyA = append(s.keyA[:0], Value{doc, at}.text(s.keyA)...)
-		for other := object + 1; other < at; other = doc.nodes[other+1].next {
-			o := Value{doc, other}
-			if n := o.node(); !n.escaped && int(n.end-n.start)-2 != len(s.keyA) {
-				continue
-			}
-			if bytes.Equal(s.keyA, o.text(s.keyB)) {
-				s.duplicate(string(s.keyA))
-				return
-			}
-		}
+	if repeated, ok := s.keys.repeated(v, count); ok {
+		name := repeated.Text()
+		s.failAt(FaultDuplicateKey, fmt.Sprintf("the member %q occurs twice", name))
+		s.fault.Pointer += "/" + PointerToken(name)
 	}
 }
 
-func (s *Scanner) duplicate(name string) {
-	s.failAt(FaultDuplicateKey, fmt.Sprintf("the member %q occurs twice", name))
-	s.fault.Pointer += "/" + PointerToken(name)
-}
-
-// failAt faults the container that is being closed, not the member read last in it.
+// failAt faults the innermost open container, not the member or element that was read last in it.
 func (s *Scanner) failAt(code FaultCode, detail string) {
-	s.fault = &Fault{Code: code, Detail: detail, Pointer: s.pointer(len(s.kinds) - 1)}
-}
-
-type member struct {
-	key   []byte
-	value Value
-}
-
-// sortedMembers lists an object's members by the bytes of their decoded names.
-func sortedMembers(v Value) []member {
-	var members []member
-	for key, value := range v.Members {
-		members = append(members, member{key.text(nil), value})
+	if s.fault == nil {
+		s.fault = &Fault{Code: code, Detail: detail, Pointer: s.pointer(len(s.kinds) - 1)}
 	}
-	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.key, b.key) })
-	return members
 }

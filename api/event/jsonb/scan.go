@@ -57,14 +57,14 @@ type Scanner struct {
 	src    []byte
 	pos    int
 	begin  int
+	doc    Doc
 	nodes  []node
 	kinds  []byte          // '[' or '{' of every open container: input may nest far beyond MaxDepth
 	open   [MaxDepth]int32 // node of each open container within MaxDepth
 	cursor [MaxDepth]int32 // per open container: node of the newest key, or count of begun elements
 	fault  *Fault
 	mute   bool // nodes are no longer recorded: the value is too deep or too large
-	keyA   []byte
-	keyB   []byte
+	keys   keySet
 }
 
 // Reset points the scanner at new text.
@@ -110,11 +110,17 @@ func (s *Scanner) Scan() (doc *Doc, raw []byte, fault *Fault, err error) {
 	if s.fault != nil {
 		return nil, raw, s.fault, nil
 	}
-	return &Doc{src: s.src, nodes: s.nodes}, raw, nil, nil
+	return s.sofar(), raw, nil, nil
+}
+
+// sofar is the document as far as it was read.
+func (s *Scanner) sofar() *Doc {
+	s.doc.src, s.doc.nodes = s.src, s.nodes
+	return &s.doc
 }
 
 func (s *Scanner) space() {
-	for s.pos < len(s.src) {
+	for s.pos < len(s.src) && s.src[s.pos] <= ' ' {
 		switch s.src[s.pos] {
 		case ' ', '\n', '\t', '\r':
 			s.pos++
@@ -258,26 +264,44 @@ func (s *Scanner) key() error {
 	if err := s.str(); err != nil {
 		return err
 	}
-	if s.pos-start-2 > MaxKeyBytes { // escapes only make the decoded form shorter
-		if s.mute || len((&Doc{s.src, s.nodes}).last().Text()) > MaxKeyBytes {
-			s.fail(FaultKeys, fmt.Sprintf("a member name is longer than %d bytes", MaxKeyBytes))
+	if s.pos-start-2 > MaxKeyBytes && !s.mute { // escapes only make the decoded form shorter
+		if name := (Value{s.sofar(), int32(len(s.nodes) - 1)}).Text(); len(name) > MaxKeyBytes {
+			s.failAt(FaultKeys, fmt.Sprintf("a member name has %d bytes, more than the %d allowed", len(name), MaxKeyBytes))
 		}
 	}
-	if c := s.Peek(); c != ':' {
-		return s.Fail("expected ':' after a member name")
+	switch c := s.Peek(); {
+	case c == ':':
+		s.pos++
+		return nil
+	case s.pos == len(s.src):
+		return s.Fail("unexpected end of JSON")
+	default:
+		return s.Fail("expected ':' after a member name, found " + quoteByte(c))
 	}
-	s.pos++
-	return nil
 }
 
-func (d *Doc) last() Value { return Value{d, int32(len(d.nodes) - 1)} }
+// plain holds the bytes that stand for themselves in a string: ASCII without controls, quote and backslash.
+var plain = func() (set [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		set[c] = c != '"' && c != '\\'
+	}
+	return set
+}()
 
 // str reads a string, quotes included.
 func (s *Scanner) str() error {
 	start, escaped := s.pos, false
 	s.pos++
-	for s.pos < len(s.src) {
-		switch c := s.src[s.pos]; {
+	for {
+		pos := s.pos
+		for pos < len(s.src) && plain[s.src[pos]] {
+			pos++
+		}
+		s.pos = pos
+		if pos == len(s.src) {
+			return s.Fail("unexpected end of JSON in a string")
+		}
+		switch c := s.src[pos]; {
 		case c == '"':
 			s.pos++
 			s.add(start, String, escaped)
@@ -289,17 +313,14 @@ func (s *Scanner) str() error {
 			}
 		case c < 0x20:
 			return s.Fail("control character " + quoteByte(c) + " must be escaped in a string")
-		case c < utf8.RuneSelf:
-			s.pos++
 		default:
-			r, size := utf8.DecodeRune(s.src[s.pos:])
+			r, size := utf8.DecodeRune(s.src[pos:])
 			if r == utf8.RuneError && size == 1 {
 				s.fail(FaultUTF8, "a string is not valid UTF-8")
 			}
 			s.pos += size
 		}
 	}
-	return s.Fail("unexpected end of JSON in a string")
 }
 
 func (s *Scanner) escape() error {
@@ -365,9 +386,8 @@ func (s *Scanner) number() error {
 		if s.digits() == 0 {
 			return s.Fail("invalid number: no digit in the exponent")
 		}
-		var err error
-		if exponent, err = strconv.Atoi(string(s.src[begin:s.pos])); err != nil {
-			exponent = MaxExponent + 1
+		for _, c := range s.src[begin:s.pos] {
+			exponent = min(exponent*10+int(c-'0'), MaxExponent+1)
 		}
 	}
 	s.add(start, Number, false)
@@ -378,10 +398,10 @@ func (s *Scanner) number() error {
 }
 
 func (s *Scanner) literal(word string, kind Kind) error {
-	if !bytes.HasPrefix(s.src[s.pos:], []byte(word)) {
-		return s.Fail("expected a JSON value, found " + quoteByte(s.src[s.pos]))
-	}
 	start := s.pos
+	if rest := s.src[start:]; len(rest) < len(word) || string(rest[:len(word)]) != word {
+		return s.Fail("expected a JSON value, found a word that is not " + word)
+	}
 	s.pos += len(word)
 	s.add(start, kind, false)
 	return nil

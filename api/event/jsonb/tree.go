@@ -35,10 +35,11 @@ type node struct {
 }
 
 // Doc is one scanned JSON value. It refers to the scanned bytes and to memory of its Scanner: it is valid until
-// either changes.
+// either changes, and like its Scanner not safe for concurrent use.
 type Doc struct {
-	src   []byte
-	nodes []node
+	src     []byte
+	nodes   []node
+	members []member // scratch of AppendCanonical, used as a stack
 }
 
 // Value is a place in a Doc.
@@ -71,12 +72,15 @@ func (v Value) Text() string {
 	return string(unescape(make([]byte, 0, len(inner)), inner))
 }
 
-// text is Text without the copy where no escape needs decoding; scratch may be overwritten.
+// text is Text without the copy: the source's own bytes where no escape needs decoding, else scratch, grown.
 func (v Value) text(scratch []byte) []byte {
 	n := v.node()
 	inner := v.doc.src[n.start+1 : n.end-1]
 	if !n.escaped {
 		return inner
+	}
+	if cap(scratch) < len(inner) {
+		scratch = make([]byte, 0, len(inner))
 	}
 	return unescape(scratch[:0], inner)
 }
@@ -162,5 +166,5 @@ func hex4(b []byte) rune {
 
 // PointerToken escapes one reference token of a JSON pointer (RFC 6901).
 func PointerToken(s string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(s)
+	return strings.ReplaceAll(strings.ReplaceAll(s, "~", "~0"), "/", "~1")
 }
