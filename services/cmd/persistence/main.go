@@ -109,6 +109,7 @@ func serve(ctx context.Context, c config) error {
 	health := ops.Health{
 		{Name: "schema_migrated", Probe: func(context.Context) error { return schema.Ready() }},
 		{Name: "redis_settings", Probe: func(context.Context) error { return guard.Unsafe() }},
+		{Name: "postgres_settings", Probe: func(ctx context.Context) error { return settingsError(postgres.CheckDurability(ctx, pool)) }},
 		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 		{Name: "postgres", Shared: true, Probe: pool.Ping},
@@ -134,4 +135,12 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ops.Actor(ctx, guard.Run))
 	g.Add(operations.Run, operations.Stop)
 	return g.Run()
+}
+
+// settingsError keeps what is wrong with PostgreSQL's settings; that it does not answer is another check's.
+func settingsError(err error) error {
+	if errors.Is(err, postgres.ErrUnsafe) {
+		return err
+	}
+	return nil
 }

@@ -61,7 +61,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string, migrations 
 		if _, err := conn.Exec(ctx, "SET statement_timeout = 0"); err != nil {
 			return fmt.Errorf("migrate %s: %w", schema, err)
 		}
-		defer func() { _, _ = conn.Exec(ctx, "SET statement_timeout = '"+statementTimeout+"'") }()
+		defer resetTimeout(ctx, conn)
 		if err := createSchema(ctx, conn.Conn(), schema); err != nil {
 			return fmt.Errorf("create schema %s: %w", schema, err)
 		}
@@ -77,6 +77,16 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string, migrations 
 		}
 		return nil
 	})
+}
+
+// resetTimeout gives a connection the statement_timeout it was opened with, also when ctx has ended: it goes back to the
+// pool. One that cannot be reset is closed.
+func resetTimeout(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "RESET statement_timeout"); err != nil {
+		_ = conn.Conn().Close(ctx)
+	}
 }
 
 // schemaLock is the advisory lock under which schemas are created: CREATE SCHEMA IF NOT EXISTS fails when two race.
