@@ -13,7 +13,6 @@ import (
 	"errors"
 	"hash/crc32"
 	"math/big"
-	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
@@ -27,19 +26,40 @@ const (
 	alphabet       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// MaxLength bounds what is worth parsing.
-const MaxLength = 128
+// MaxLength bounds what is worth parsing: no key is longer.
+const MaxLength = len(prefix) + maxWord + 1 + clientIDDigits + maxWord + 1 + secretChars + checksumChars
 
 // ErrMalformed is what Parse answers for text that cannot be a key: wrong form or wrong checksum.
 var ErrMalformed = errors.New("not an API key: wrong form or checksum")
 
-var (
-	credentialID = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
-	environment  = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
-)
+// maxWord bounds env and credential id, in characters.
+const maxWord = 16
 
 // ValidCredentialID tells whether an id can name a credential: 1–16 lower-case letters and digits.
-func ValidCredentialID(id string) bool { return credentialID.MatchString(id) }
+func ValidCredentialID(id string) bool { return word(id) }
+
+func word(s string) bool {
+	return len(s) >= 1 && len(s) <= maxWord && all(s, func(c byte) bool { return digit(c) || 'a' <= c && c <= 'z' })
+}
+
+func hexadecimal(s string) bool {
+	return all(s, func(c byte) bool { return digit(c) || 'a' <= c && c <= 'f' })
+}
+
+func alphanumeric(s string) bool {
+	return all(s, func(c byte) bool { return digit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' }) // 0x20 makes a letter lower case
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func all(s string, is func(c byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // ClientID derives the stable client id of an application from its resource's UID: eye_ and 24 hexadecimal digits.
 func ClientID(uid uuid.UUID) string {
@@ -61,45 +81,54 @@ func HashOf(key string) Hash { return sha256.Sum256([]byte(key)) }
 // ID says whose key it is; it is public.
 type ID struct{ ClientID, Credential string }
 
-// New generates a key for the credential of an application. It panics when env or credential cannot stand in a key:
-// callers have checked them.
+// New generates a key for the credential of an application. It panics when env, client id or credential cannot stand
+// in a key: callers have checked them.
 func New(env string, clientID, credential string) string {
-	if !environment.MatchString(env) || !ValidCredentialID(credential) || len(clientID) != len(prefix)+clientIDDigits {
+	keyID, ok := strings.CutPrefix(clientID, prefix)
+	if !word(env) || !ValidCredentialID(credential) || !ok || len(keyID) != clientIDDigits || !hexadecimal(keyID) {
 		panic("apikey.New: invalid env, client id or credential id")
 	}
-	var secret [32]byte
-	_, _ = rand.Read(secret[:]) // never fails: crypto/rand ends the program instead
-	head := prefix + env + "_" + clientID[len(prefix):] + credential + "_" +
-		base62(new(big.Int).SetBytes(secret[:]), secretChars)
-	return head + checksum(head)
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	head := prefix + env + "_" + keyID + credential + "_" + secret(random)
+	sum := checksum(head)
+	return head + string(sum[:])
 }
 
 // Parse reads whose key it is, or answers ErrMalformed. It does not say that the key is valid.
 func Parse(key string) (ID, error) {
-	parts := strings.Split(key, "_")
-	if len(key) > MaxLength || len(parts) != 4 || parts[0]+"_" != prefix || !environment.MatchString(parts[1]) ||
-		len(parts[2]) <= clientIDDigits || len(parts[3]) != secretChars+checksumChars {
+	rest, ok := strings.CutPrefix(key, prefix)
+	env, rest, ok2 := strings.Cut(rest, "_")
+	keyID, tail, ok3 := strings.Cut(rest, "_")
+	if len(key) > MaxLength || !ok || !ok2 || !ok3 || !word(env) || len(keyID) <= clientIDDigits ||
+		len(tail) != secretChars+checksumChars || !alphanumeric(tail) {
 		return ID{}, ErrMalformed
 	}
-	id := ID{ClientID: prefix + parts[2][:clientIDDigits], Credential: parts[2][clientIDDigits:]}
+	clientID, credential := keyID[:clientIDDigits], keyID[clientIDDigits:]
 	head := key[:len(key)-checksumChars]
-	if !ValidCredentialID(id.Credential) || checksum(head) != key[len(head):] {
+	if sum := checksum(head); !hexadecimal(clientID) || !ValidCredentialID(credential) || string(sum[:]) != key[len(head):] {
 		return ID{}, ErrMalformed
 	}
-	return id, nil
+	return ID{ClientID: prefix + clientID, Credential: credential}, nil
 }
 
-func checksum(head string) string {
-	return base62(new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(head)))), checksumChars)
-}
-
-// base62 writes n with leading zeros in the given number of characters.
-func base62(n *big.Int, chars int) string {
-	b := make([]byte, chars)
-	radix, digit := big.NewInt(int64(len(alphabet))), new(big.Int)
-	for i := chars - 1; i >= 0; i-- {
-		n.DivMod(n, radix, digit)
-		b[i] = alphabet[digit.Int64()]
+// checksum is the CRC-32 of a key's head in base62, with leading zeros.
+func checksum(head string) (out [checksumChars]byte) {
+	n := crc32.ChecksumIEEE([]byte(head))
+	for i := range out {
+		out[len(out)-1-i] = alphabet[n%uint32(len(alphabet))]
+		n /= uint32(len(alphabet))
 	}
-	return string(b)
+	return out
+}
+
+// secret writes 256 bits in base62, with leading zeros.
+func secret(random [32]byte) string {
+	n, radix, rest := new(big.Int).SetBytes(random[:]), big.NewInt(int64(len(alphabet))), new(big.Int)
+	var out [secretChars]byte
+	for i := range out {
+		n.DivMod(n, radix, rest)
+		out[len(out)-1-i] = alphabet[rest.Int64()]
+	}
+	return string(out[:])
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/theeye-dev/theeye/api/event"
 )
@@ -91,37 +93,84 @@ func (p *Policy) MaxAge() time.Duration {
 // Validate returns every fault of a policy, joined. A schema's inside is not looked at: a faulty schema stops only its
 // own type.
 func (p *Policy) Validate() error {
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
+	var f faults
+	f.check(p.UnknownEvents == "" || p.UnknownEvents == AcceptUnknown || p.UnknownEvents == RejectUnknown,
+		"unknownEvents must be Accept or Reject")
+	p.checkLimits(&f)
+	p.checkTimes(&f)
+	p.checkOrigins(&f)
+	p.checkEventTypes(&f)
+	return errors.Join(f...)
+}
+
+type faults []error
+
+func (f *faults) check(ok bool, format string, args ...any) {
+	if !ok {
+		*f = append(*f, fmt.Errorf(format, args...))
 	}
+}
+
+func (p *Policy) checkLimits(f *faults) {
 	if l := p.Limits; l != nil {
-		check(l.EventsPerSecond >= 0 && l.Burst >= 0, "limits must not be negative")
-		check(l.MaxEventBytes >= 0 && l.MaxEventBytes <= event.MaxEventBytes,
+		f.check(l.EventsPerSecond >= 0 && l.Burst >= 0, "limits must not be negative")
+		f.check(l.MaxEventBytes >= 0 && l.MaxEventBytes <= event.MaxEventBytes,
 			"limits.maxEventBytes must be between 0 and %d", event.MaxEventBytes)
 	}
-	check(p.MaxFuture() >= 0 && p.MaxFuture() <= LimitMaxFuture, "timestamps.maxFuture must be between 0 and %s", LimitMaxFuture)
-	check(p.MaxAge() > 0 && p.MaxAge() <= LimitMaxAge, "timestamps.maxAge must be above 0 and at most %s", LimitMaxAge)
-	if p.Retention != nil {
-		check(time.Duration(*p.Retention) >= p.MaxAge(), "timestamps.maxAge must not exceed retention")
+}
+
+func (p *Policy) checkTimes(f *faults) {
+	f.check(p.MaxFuture() >= 0 && p.MaxFuture() <= LimitMaxFuture,
+		"timestamps.maxFuture must be between 0 and %s", LimitMaxFuture)
+	if p.Retention != nil && *p.Retention <= 0 {
+		f.check(false, "retention must be above 0")
+		return // the default of maxAge follows retention
 	}
-	check(len(p.Origins) <= MaxOrigins, "at most %d origins", MaxOrigins)
+	f.check(p.MaxAge() > 0 && p.MaxAge() <= LimitMaxAge, "timestamps.maxAge must be above 0 and at most %s", LimitMaxAge)
+	f.check(p.Retention == nil || p.MaxAge() <= time.Duration(*p.Retention), "timestamps.maxAge must not exceed retention")
+}
+
+func (p *Policy) checkOrigins(f *faults) {
+	f.check(len(p.Origins) <= MaxOrigins, "at most %d origins are allowed", MaxOrigins)
 	for i, origin := range p.Origins {
-		u, err := url.Parse(origin)
-		check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Scheme+"://"+u.Host == origin,
-			"origins[%d] must be scheme://host[:port]", i)
+		f.check(validOrigin(origin),
+			"origins[%d] must be scheme://host[:port] as browsers send it: lower case, punycode, no default port", i)
 	}
-	check(p.UnknownEvents == "" || p.UnknownEvents == AcceptUnknown || p.UnknownEvents == RejectUnknown,
-		"unknownEvents must be Accept or Reject")
-	check(len(p.EventTypes) <= MaxEventTypes, "at most %d eventTypes", MaxEventTypes)
-	seen := map[[2]string]bool{}
+}
+
+// validOrigin tells whether a browser could send this Origin header (RFC 6454, section 6.2). Another spelling would be
+// accepted here and never match.
+func validOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return false
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if u.Port() != "" && (err != nil || port == 0 || strconv.FormatUint(port, 10) != u.Port()) ||
+		u.Scheme == "https" && port == 443 || u.Scheme == "http" && port == 80 {
+		return false
+	}
+	for i := range len(u.Host) {
+		if c := u.Host[i]; c <= ' ' || c >= 0x7f || 'A' <= c && c <= 'Z' || c == '*' || c == '%' {
+			return false
+		}
+	}
+	return u.Scheme+"://"+u.Host == origin && u.Host[len(u.Host)-1] != ':'
+}
+
+func (p *Policy) checkEventTypes(f *faults) {
+	f.check(len(p.EventTypes) <= MaxEventTypes, "at most %d eventTypes are allowed", MaxEventTypes)
+	seen := make(map[[2]string]bool, len(p.EventTypes))
 	for i, t := range p.EventTypes {
 		key := [2]string{t.Category, t.Name}
-		check(t.Category != "" && t.Name != "", "eventTypes[%d] needs category and name", i)
-		check(!seen[key], "eventTypes[%d] repeats %q", i, event.Type(t.Category, t.Name))
+		f.check(validName(t.Category) && validName(t.Name),
+			"eventTypes[%d] needs category and name of 1 to %d characters", i, event.MaxNameChars)
+		f.check(!seen[key], "eventTypes[%d] repeats %q", i, event.Type(t.Category, t.Name))
 		seen[key] = true
 	}
-	return errors.Join(errs...)
+}
+
+func validName(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= 1 && n <= event.MaxNameChars
 }

@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -65,17 +66,20 @@ type DesiredCredential struct {
 type Digest apikey.Hash
 
 // MarshalText writes hexadecimal digits.
-func (d Digest) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%x", d[:]), nil }
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
 // UnmarshalText reads 64 hexadecimal digits.
 func (d *Digest) UnmarshalText(text []byte) error {
-	var b []byte
-	if n, err := fmt.Sscanf(string(text), "%x", &b); n != 1 || err != nil || len(b) != len(d) || len(text) != 2*len(d) {
-		return fmt.Errorf("sha256 must be %d hexadecimal digits", 2*len(d))
+	if len(text) != hex.EncodedLen(len(d)) {
+		return errDigest
 	}
-	copy(d[:], b)
+	if _, err := hex.Decode(d[:], text); err != nil {
+		return errDigest
+	}
 	return nil
 }
+
+var errDigest = fmt.Errorf("sha256 must be %d hexadecimal digits", hex.EncodedLen(len(Digest{})))
 
 // Duration is a time.Duration that reads and writes as in Kubernetes: "720h", "5m".
 type Duration time.Duration
@@ -86,8 +90,11 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // UnmarshalText reads the form of time.ParseDuration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("read duration: %w", err)
+	}
 	*d = Duration(parsed)
-	return err
+	return nil
 }
 
 // Schema is a JSON Schema as it was written.
