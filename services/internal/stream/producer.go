@@ -24,7 +24,8 @@ const (
 	maxEntryBytes = 1 << 20
 	// maxTraces of one entry: OpenTelemetry's default limit of links of a span.
 	maxTraces = 128
-	// publishBudget is how long one entry is tried before its requests are answered 503.
+	// publishBudget is how long one entry is tried before its requests are answered 503, and how long a request may
+	// wait for its turn: behind a dead Redis nobody waits for more than two budgets.
 	publishBudget = 5 * time.Second
 	retryPause    = 20 * time.Millisecond
 )
@@ -48,6 +49,7 @@ type Producer struct {
 	tracer  trace.Tracer
 	metrics *ProducerMetrics
 
+	budget time.Duration
 	queue  chan *waiting
 	queued atomic.Int64 // bytes
 	done   chan struct{}
@@ -59,6 +61,7 @@ type Producer struct {
 type waiting struct {
 	payload   []byte
 	trace     string
+	since     time.Time
 	abandoned atomic.Bool
 	result    chan error
 }
@@ -68,7 +71,7 @@ type waiting struct {
 func NewProducer(client redis.UniversalClient, partitions int, log *slog.Logger, tracer trace.Tracer, metrics *ProducerMetrics) *Producer {
 	return &Producer{
 		client: client, want: partitions, log: log, tracer: tracer, metrics: metrics,
-		queue: make(chan *waiting, maxQueued), done: make(chan struct{}),
+		budget: publishBudget, queue: make(chan *waiting, maxQueued), done: make(chan struct{}),
 	}
 }
 
@@ -80,7 +83,7 @@ func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent stri
 		p.queued.Add(-size)
 		return ErrOverloaded
 	}
-	w := &waiting{payload: payload, trace: traceparent, result: make(chan error, 1)}
+	w := &waiting{payload: payload, trace: traceparent, since: time.Now(), result: make(chan error, 1)}
 	select {
 	case p.queue <- w:
 	default:
@@ -139,9 +142,13 @@ func (p *Producer) Run(ctx context.Context) error {
 // gather joins what waits now into one entry.
 func (p *Producer) gather(first *waiting, buffer []byte) (group []*waiting, entry []byte, held *waiting) {
 	for w := first; ; {
-		if w.abandoned.Load() {
+		switch {
+		case w.abandoned.Load():
 			p.queued.Add(-int64(len(w.payload)))
-		} else {
+		case time.Since(w.since) > p.budget:
+			p.queued.Add(-int64(len(w.payload)))
+			w.result <- ErrOverloaded
+		default:
 			if len(group) > 0 && len(buffer)+len(w.payload) > maxEntryBytes {
 				return group, buffer, w
 			}
@@ -157,9 +164,10 @@ func (p *Producer) gather(first *waiting, buffer []byte) (group []*waiting, entr
 }
 
 // append tries until Redis has confirmed, refused, or the budget is used up. What is repeated after a lost answer may
-// be in two entries: the sequences in them are the same, and the store counts them once.
+// be in two entries: the sequences in them are the same, and the store counts them once. A refusal after a lost answer
+// says nothing about what the lost one was.
 func (p *Producer) append(entry []byte, group []*waiting) error {
-	ctx, cancel := context.WithTimeout(context.Background(), publishBudget)
+	ctx, cancel := context.WithTimeout(context.Background(), p.budget)
 	defer cancel()
 	traces := joinTraces(group)
 	ctx, span := p.tracer.Start(ctx, "send theeye:events", trace.WithSpanKind(trace.SpanKindProducer),
@@ -169,14 +177,21 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 			attribute.String("messaging.operation.type", "send"),
 			attribute.Int("messaging.batch.message_count", len(group))))
 	defer span.End()
-	for {
+	for lost := false; ; {
 		begin := time.Now()
 		err := p.add(ctx, entry, traces)
 		p.metrics.appended(ctx, len(group), time.Since(begin), err)
 		switch {
 		case err == nil:
 			return nil
-		case isAnswer(err) && !errPrefix(err, "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"):
+		case errors.Is(err, errNoStream):
+			p.keys = nil
+		case !isAnswer(err):
+			lost = true
+		case errPrefix(err, "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"):
+		case lost:
+			return errors.Join(ErrUnavailable, err)
+		default:
 			return errors.Join(ErrRefused, err)
 		}
 		select {
@@ -187,6 +202,10 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 		}
 	}
 }
+
+// errNoStream is what add answers when Redis has lost the streams. They are never made by appending alone: without
+// asking for the record of partitions again, entries could go where nobody reads.
+var errNoStream = errors.New("append entry: the stream is not there")
 
 // add appends one entry to the next partition: order needs no partition, so a repetition may go elsewhere.
 func (p *Producer) add(ctx context.Context, entry []byte, traces string) error {
@@ -205,7 +224,10 @@ func (p *Producer) add(ctx context.Context, entry []byte, traces string) error {
 		values = append(values, event.FieldTraces, traces)
 	}
 	p.turn = (p.turn + 1) % len(p.keys)
-	id, err := p.client.XAdd(ctx, &redis.XAddArgs{Stream: p.keys[p.turn], Values: values}).Result()
+	id, err := p.client.XAdd(ctx, &redis.XAddArgs{Stream: p.keys[p.turn], NoMkStream: true, Values: values}).Result()
+	if errors.Is(err, redis.Nil) {
+		return errNoStream
+	}
 	if err == nil && id == "" {
 		return errors.New("append entry: redis answered without an id")
 	}
