@@ -103,8 +103,10 @@ func readBody(ctx context.Context, r *http.Request) ([]byte, error) {
 
 // checkMedia refuses what cannot be read. No Content-Type at all is taken for JSON.
 func checkMedia(h http.Header) error {
-	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return fault.New(fault.CodeContentCoding, "Content-Encoding "+coding+" is not supported; send identity")
+	for _, coding := range h["Content-Encoding"] {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return fault.New(fault.CodeContentCoding, "Content-Encoding "+coding+" is not supported; send identity")
+		}
 	}
 	contentType := h.Get("Content-Type")
 	if contentType == "" || contentType == "application/json" {
@@ -116,13 +118,14 @@ func checkMedia(h http.Header) error {
 	return nil
 }
 
-// prefersStrict reads Prefer: handling=strict (RFC 7240).
+// prefersStrict reads Prefer: handling=strict (RFC 7240). Of several handlings the first counts; parameters mean nothing.
 func prefersStrict(h http.Header) bool {
-	for _, line := range h.Values("Prefer") {
+	for _, line := range h["Prefer"] {
 		for preference := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(preference), "=")
-			if strings.EqualFold(strings.TrimSpace(name), "handling") && strings.Trim(strings.TrimSpace(value), `"`) == "strict" {
-				return true
+			preference, _, _ = strings.Cut(preference, ";")
+			name, value, _ := strings.Cut(preference, "=")
+			if strings.EqualFold(strings.TrimSpace(name), "handling") {
+				return strings.Trim(strings.TrimSpace(value), `"`) == "strict"
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -186,12 +187,24 @@ func (w *worker) settle(receipt *Receipt, strict bool) {
 		if item.Refusal != nil {
 			item.OccurredAt = time.Time{}
 			if len(item.Original) > maxOriginal {
-				item.Original, item.Truncated = item.Original[:maxOriginal], true
+				item.Original, item.Truncated = beginning(item.Original), true
+				item.ID = receipt.Verdicts[i].ID // the client's own cannot be read from a part
 			}
 		}
 		kept = append(kept, item)
 	}
 	w.request.Items = kept
+}
+
+// beginning cuts an original to maxOriginal, and where it is text between two characters, so that it stays text.
+func beginning(original []byte) []byte {
+	end := maxOriginal
+	for cut := end; cut > end-utf8.UTFMax; cut-- {
+		if utf8.RuneStart(original[cut]) {
+			return original[:cut]
+		}
+	}
+	return original[:end]
 }
 
 // conflict refuses an id that this request has used with other content. The same content is one event sent twice:
