@@ -20,12 +20,9 @@ const (
 	// readBlock is how long one read waits for news: never 0, which no context can interrupt.
 	readBlock = time.Second
 	// readBudget is about how many bytes one read asks for; COUNT is set from the size of the entries before.
-	readBudget = 4 << 20
-	maxCount   = 256 // entries of one stream in one read
-	firstCount = 8   // before any size is known: entries may be several MiB
-	// claimIdle is when an entry's consumer counts as dead. A batch takes at most the statement time-out of 15 s.
-	claimIdle     = 30 * time.Second
-	claimInterval = 5 * time.Second
+	readBudget    = 4 << 20
+	maxCount      = 256 // entries of one stream in one read
+	firstCount    = 8   // before any size is known: entries may be several MiB
 	errorPause    = 250 * time.Millisecond
 	maxErrorPause = 5 * time.Second
 )
@@ -36,6 +33,8 @@ type Entry struct {
 	ID     string
 	Batch  []byte // event.DecodeBatch reads it; nil when the entry has no field that this release knows
 	Traces string // traceparents, space-separated
+
+	deleted bool // while it was pending: nothing but the id is left
 }
 
 // Handler commits entries; nil means that they may be acknowledged. Any error means that none may: they are handed
@@ -137,46 +136,6 @@ func (c *Consumer) gather(ctx context.Context, begin time.Time, entries []Entry)
 	}
 }
 
-// pending handles what was delivered to this consumer and never acknowledged.
-func (c *Consumer) pending(ctx context.Context) error {
-	for {
-		entries, err := c.read(ctx, "0", -1)
-		if err != nil || len(entries) == 0 {
-			return err
-		}
-		c.Metrics.redeliver.Add(ctx, int64(len(entries)))
-		if err := c.process(ctx, entries); err != nil {
-			return err
-		}
-	}
-}
-
-// claim takes over what other consumers got and left for claimIdle.
-func (c *Consumer) claim(ctx context.Context) error {
-	for _, key := range c.keys {
-		for cursor := "0"; ; {
-			messages, next, deleted, err := c.Client.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
-				Stream: key, Group: c.Group, Consumer: c.Name, MinIdle: claimIdle, Start: cursor, Count: int64(c.count()),
-			}).Result()
-			if err != nil {
-				return fmt.Errorf("claim entries of %s: %w", key, err)
-			}
-			if len(deleted) > 0 {
-				c.Metrics.lost.Add(ctx, int64(len(deleted)))
-				c.Log.ErrorContext(ctx, "pending entries were deleted from the stream", "stream", key, "ids", deleted)
-			}
-			c.Metrics.claimed.Add(ctx, int64(len(messages)))
-			if err := c.process(ctx, entriesOf(key, messages)); err != nil {
-				return err
-			}
-			if cursor = next; cursor == "0-0" {
-				break
-			}
-		}
-	}
-	return nil
-}
-
 func (c *Consumer) count() int {
 	if c.average == 0 {
 		return firstCount
@@ -221,7 +180,7 @@ func (c *Consumer) read(ctx context.Context, id string, block time.Duration) ([]
 func entriesOf(key string, messages []redis.XMessage) []Entry {
 	entries := make([]Entry, 0, len(messages))
 	for _, m := range messages {
-		entry := Entry{Stream: key, ID: m.ID}
+		entry := Entry{Stream: key, ID: m.ID, deleted: m.Values == nil}
 		if batch, ok := m.Values[event.FieldBatch].(string); ok {
 			entry.Batch = []byte(batch)
 		}

@@ -25,11 +25,13 @@ type Guard struct {
 	mode    Durability
 	log     *slog.Logger
 	verdict atomic.Pointer[error] // nil before the first answer
+
+	interval, retry time.Duration // guardInterval, guardRetry
 }
 
 // NewGuard returns a Guard, which lets nothing pass before Run has seen the settings.
 func NewGuard(client redis.UniversalClient, mode Durability, log *slog.Logger) *Guard {
-	return &Guard{client: client, mode: mode, log: log}
+	return &Guard{client: client, mode: mode, log: log, interval: guardInterval, retry: guardRetry}
 }
 
 // Check answers nil when the settings are safe; else a fault of kind Unavailable.
@@ -62,9 +64,9 @@ func (g *Guard) Run(ctx context.Context) error {
 			}
 			g.verdict.Store(&err)
 		}
-		pause := guardInterval
+		pause := g.interval
 		if g.verdict.Load() == nil {
-			pause = guardRetry
+			pause = g.retry
 		}
 		select {
 		case <-ctx.Done():

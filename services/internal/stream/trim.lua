@@ -49,6 +49,9 @@ if next(missing) == nil then
     keep = string.format('%.0f-%.0f', ms, seq + 1)
   end
   redis.call('XTRIM', key, 'MINID', '~', keep, 'LIMIT', 0)
+else -- nothing was stored by a group that is not there
+  local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)
+  needed = first[1] and first[1][1] or needed
 end
 
 local oldest = needed and split(needed) or 0
