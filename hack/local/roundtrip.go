@@ -24,6 +24,10 @@ const (
 	sampleCount = 3
 )
 
+// sendTimeout bounds how long sending may fail: ingest hears of a new credential a moment after auth, and a server that
+// was just started again takes clients a moment to find.
+const sendTimeout = 10 * time.Second
+
 // readTimeout bounds how long events may take from their acceptance until they can be read; usual is far below a
 // second, but a repair may have a backlog to store first.
 const readTimeout = 45 * time.Second
@@ -39,7 +43,7 @@ type readEvent struct {
 func roundTrip(ctx context.Context, e *environment) error {
 	begun := time.Now()
 	for _, body := range []string{sampleSingle, sampleBatch} {
-		if err := post(ctx, e, body); err != nil {
+		if err := wait(ctx, sendTimeout, func(ctx context.Context) error { return post(ctx, e, body) }); err != nil {
 			return err
 		}
 	}

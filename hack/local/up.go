@@ -28,12 +28,12 @@ func up(ctx context.Context, l *layout) error {
 	if err != nil {
 		return err
 	}
-	say("starting Redis and PostgreSQL (data in %s)", l.path())
+	say("starting Redis (data in %s) and PostgreSQL (%s)", l.path("redis"), l.postgres)
 	taken := ports{}
 	if err := l.upServers(ctx, e, taken); err != nil {
 		return err
 	}
-	say("building the services")
+	say("building the services (the first time takes minutes)")
 	if err := l.build(ctx); err != nil {
 		return err
 	}
