@@ -1,0 +1,127 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/ingest"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+)
+
+// publisher is a Publisher that a function stands for.
+type publisher func(ctx context.Context, payload []byte) error
+
+func (p publisher) Publish(ctx context.Context, payload []byte, _ string) error {
+	return p(ctx, payload)
+}
+
+func service(t testing.TB, p publisher) *ingest.Service {
+	t.Helper()
+	metrics, err := ingest.NewMetrics(metricnoop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ingest.New(p, func() error { return nil }, time.Now, metrics)
+}
+
+func submission(body string) ingest.Submission {
+	return ingest.Submission{
+		Principal: keyring.Principal{Application: &registry.Application{UID: uuid.UUID{1}}, Credential: "1"},
+		Body:      []byte(body),
+	}
+}
+
+func TestPublishErrors(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		code fault.Code
+	}{
+		"overloaded":  {stream.ErrOverloaded, fault.CodeOverloaded},
+		"refused":     {errors.Join(stream.ErrRefused, errors.New("OOM")), fault.CodeUnavailable},
+		"stopped":     {stream.ErrStopped, fault.CodeShuttingDown},
+		"unconfirmed": {errors.Join(stream.ErrUnavailable, errors.New("i/o timeout")), fault.CodeUnavailable},
+		"gone":        {context.Canceled, fault.CodeUnavailable},
+		"any other":   {errors.New("x"), fault.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			receipt, err := service(t, func(context.Context, []byte) error { return c.err }).Accept(t.Context(), submission(good))
+			if receipt != nil || fault.KindOf(err) != fault.Unavailable || fault.ProblemOf(err).Code != c.code || !errors.Is(err, c.err) {
+				t.Errorf("got %v, %v", receipt, err)
+			}
+		})
+	}
+}
+
+// TestAbandonedPayloadIsNotReused: after an error the publisher may still read what it was given.
+func TestAbandonedPayloadIsNotReused(t *testing.T) {
+	t.Parallel()
+	var kept, before []byte
+	s := service(t, func(ctx context.Context, payload []byte) error {
+		if kept == nil {
+			kept, before = payload, bytes.Clone(payload)
+			return context.Canceled
+		}
+		return nil
+	})
+	if _, err := s.Accept(t.Context(), submission(good)); err == nil {
+		t.Fatal("no error")
+	}
+	for n := range 100 {
+		if _, err := s.Accept(t.Context(), submission(with(fmt.Sprintf(`"id":"%d"`, n)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(kept, before) {
+		t.Error("a payload changed after Publish had failed")
+	}
+}
+
+// BenchmarkAccept is the hot path without HTTP and Redis: split, judge, encode.
+func BenchmarkAccept(b *testing.B) {
+	s := service(b, func(context.Context, []byte) error { return nil })
+	event := func(members string) string {
+		return `{` + members + `"session_id":"session-0001","category":"page interaction","name":"pageview","timestamp":"` +
+			time.Now().UTC().Format(time.RFC3339Nano) + `","data":{"host":"shop.example.com","path":"/a/b?c=d","n":17,"seen":true,` +
+			`"title":"` + strings.Repeat("x", 120) + `","tags":["a","b"]}}`
+	}
+	for _, size := range []int{1, 100} {
+		for name, members := range map[string]string{"own ids": `"id":"%d",`, "no ids": ""} {
+			events := make([]string, size)
+			for i := range events {
+				events[i] = event(members)
+				if members != "" {
+					events[i] = event(fmt.Sprintf(members, i))
+				}
+			}
+			body := events[0]
+			if size > 1 {
+				body = "[" + strings.Join(events, ",") + "]"
+			}
+			b.Run(fmt.Sprintf("batch=%d/%s", size, name), func(b *testing.B) {
+				sub := submission(body)
+				b.SetBytes(int64(len(body)))
+				b.ReportAllocs()
+				for b.Loop() {
+					receipt, err := s.Accept(b.Context(), sub)
+					if err != nil || receipt.Accepted != size {
+						b.Fatal(receipt, err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/event")
+			})
+		}
+	}
+}
