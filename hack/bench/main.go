@@ -50,7 +50,7 @@ Flags:
 func parseFlags(args []string) (*config, error) {
 	c := &config{batches: []int{1, 100}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.Usage = func() { fmt.Fprint(fs.Output(), usage); fs.PrintDefaults() }
+	fs.Usage = func() { _, _ = fmt.Fprint(fs.Output(), usage); fs.PrintDefaults() }
 	fs.DurationVar(&c.duration, "duration", 10*time.Second, "how long each target is measured")
 	fs.DurationVar(&c.warmUp, "warm-up", 2*time.Second, "how long each target is warmed up before it")
 	fs.IntVar(&c.rounds, "rounds", 3, "`number` of rounds; the report has their medians")
@@ -61,11 +61,11 @@ func parseFlags(args []string) (*config, error) {
 	fs.StringVar(&c.jsonFile, "json", "", "write every round and the medians to this `file`, too (- for standard output, instead of the tables)")
 	fs.StringVar(&c.profiles, "profiles", "", "save CPU profiles of the services in this `directory`; taking them costs some CPU itself")
 	fs.BoolVar(&c.keep, "keep", false, "keep the servers' data and logs, and say where they are")
-	short := fs.Bool("short", false, "one round of 2 s each")
+	brief := fs.Bool("short", false, "one round of 2 s each")
 	if err := fs.Parse(args); err != nil {
 		return nil, err //nolint:wrapcheck // printed by the flag package already
 	}
-	if *short {
+	if *brief {
 		c.duration, c.warmUp, c.rounds = 2*time.Second, time.Second/2, 1
 	}
 	return c, c.validate(fs.Args())
@@ -116,6 +116,8 @@ func main() {
 	}
 }
 
+var errStopped = errors.New("stopped before the end: nothing to report")
+
 func run(args []string) (err error) {
 	c, err := parseFlags(args)
 	if err != nil {
@@ -127,6 +129,14 @@ func run(args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.removeDirs()) }()
+	err = c.bench(ctx)
+	if ctx.Err() != nil {
+		return errStopped // what failed did so because of it
+	}
+	return err
+}
+
+func (c *config) bench(ctx context.Context) error {
 	c.progress("building the services")
 	if err := build(ctx, c.binaries); err != nil {
 		return err

@@ -143,7 +143,7 @@ func (s *stage) baseline(ctx context.Context, name, part, expect string) error {
 	if err != nil {
 		return err
 	}
-	clear := func(ctx context.Context, _ uint64) error {
+	empty := func(ctx context.Context, _ uint64) error {
 		if err := s.backend.client.Unlink(ctx, baselineStream).Err(); err != nil {
 			return fmt.Errorf("drop baseline's stream: %w", err)
 		}
@@ -151,7 +151,7 @@ func (s *stage) baseline(ctx context.Context, name, part, expect string) error {
 	}
 	roles := meter{{name: roleApp, pid: handler.cmd.Process.Pid}}
 	config := s.load(hello.Address, "Bearer none", expect)
-	t := &target{name: name, generator: "part-load", config: config, settle: clear}
+	t := &target{name: name, generator: "part-load", config: config, settle: empty}
 	if name == targetXadd {
 		roles = append(roles, s.backend.roles()[0])
 		t.check = s.checkBaseline
@@ -163,7 +163,7 @@ func (s *stage) baseline(ctx context.Context, name, part, expect string) error {
 	if err := s.run(ctx, t); err != nil {
 		return err
 	}
-	return errors.Join(clear(ctx, 0), handler.close())
+	return errors.Join(empty(ctx, 0), handler.close())
 }
 
 // checkBaseline looks that there is an entry for every request.

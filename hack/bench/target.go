@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -91,10 +92,9 @@ func (t *target) account(ctx context.Context, m meter, generator *child) (result
 		return result{}, err
 	}
 	if t.during != nil {
-		duringCtx, cancel := context.WithCancel(ctx)
-		ended := make(chan struct{})
-		go func() { defer close(ended); t.during(duringCtx) }()
-		defer func() { cancel(); <-ended }()
+		var beside sync.WaitGroup
+		beside.Go(func() { t.during(ctx) })
+		defer beside.Wait() // it may take longer than the load, and nobody counts by then
 	}
 	start := time.Now()
 	o, err := generator.measure()

@@ -38,7 +38,7 @@ type config struct {
 func parseFlags(args []string) (*config, error) {
 	c := &config{}
 	fs := flag.NewFlagSet("realinput", flag.ContinueOnError)
-	fs.Usage = func() { fmt.Fprint(fs.Output(), usage); fs.PrintDefaults() }
+	fs.Usage = func() { _, _ = fmt.Fprint(fs.Output(), usage); fs.PrintDefaults() }
 	envFile := fs.String("env", ".local/env", "`file` with KEY=value lines, as make up writes it")
 	places := map[string]*string{
 		"THEEYE_INGEST_URL":      fs.String("ingest-url", "", "`URL` of ingest"),

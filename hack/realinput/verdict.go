@@ -76,7 +76,7 @@ func (v *verdict) print(w io.Writer, title string) {
 	if total := v.equal + len(v.different) + len(v.missing); total > 0 {
 		share = 100 * float64(v.equal) / float64(total)
 	}
-	fmt.Fprintf(w, "%-34s %5d equal (%.2f %%), %d different, %d missing, %d twice, %d unexpected\n", title, v.equal, share,
+	_, _ = fmt.Fprintf(w, "%-34s %5d equal (%.2f %%), %d different, %d missing, %d twice, %d unexpected\n", title, v.equal, share,
 		len(v.different), len(v.missing), len(v.repeated), len(v.unexpected))
 	for _, list := range []struct {
 		kind  string
@@ -85,10 +85,10 @@ func (v *verdict) print(w io.Writer, title string) {
 		const most = 10
 		for i, item := range list.items {
 			if i == most {
-				fmt.Fprintf(w, "  %s: %d more\n", list.kind, len(list.items)-most)
+				_, _ = fmt.Fprintf(w, "  %s: %d more\n", list.kind, len(list.items)-most)
 				break
 			}
-			fmt.Fprintf(w, "  %s: %s\n", list.kind, item)
+			_, _ = fmt.Fprintf(w, "  %s: %s\n", list.kind, item)
 		}
 	}
 }
