@@ -22,6 +22,14 @@ An application keeps its API key for as long as it is found under --keys; applyi
 
 `
 
+// answer is printed for each application.
+const answer = `# %s/%s
+THEEYE_APPLICATION_UID=%s
+THEEYE_CLIENT_ID=%s
+THEEYE_CLIENT_SECRET=%s
+THEEYE_API_KEY=%[5]s
+`
+
 type options struct {
 	file, authURL, token, tokenFile, keys string
 }
@@ -64,8 +72,9 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "# %s/%s\nTHEEYE_APPLICATION_UID=%s\nTHEEYE_CLIENT_ID=%s\nTHEEYE_CLIENT_SECRET=%s\nTHEEYE_API_KEY=%[5]s\n",
-			applications[i].Namespace, applications[i].Name, c.UID, c.ClientID, c.APIKey)
+		if _, err := fmt.Fprintf(out, answer, applications[i].Namespace, applications[i].Name, c.UID, c.ClientID, c.APIKey); err != nil {
+			return fmt.Errorf("print credentials: %w", err)
+		}
 	}
 	return nil
 }
@@ -79,7 +88,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.tokenFile, "admin-token-file", "", "`file` with the admin token; default: the token in $THEEYE_ADMIN_TOKEN")
 	fs.StringVar(&o.keys, "keys", ".local/keys", "`directory` in which the API keys are kept")
 	fs.Usage = func() {
-		fmt.Fprint(out, help)
+		_, _ = io.WriteString(out, help)
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {

@@ -37,8 +37,8 @@ func findRoot() (string, error) {
 	}
 }
 
-func newLayout(root string) (*layout, error) {
-	l := &layout{root: root, local: filepath.Join(root, ".local")}
+func newLayout(root, local string) (*layout, error) {
+	l := &layout{root: root, local: local}
 	account, err := servers.PostgresAccount()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func newLayout(root string) (*layout, error) {
 	}
 	l.postgres = l.path("postgres")
 	if !account.Reaches(l.local) { // a clone in /root, run by root: PostgreSQL runs as another user
-		l.postgres = fmt.Sprintf("/var/lib/theeye-local-%.6x", sha256.Sum256([]byte(root)))
+		l.postgres = fmt.Sprintf("/var/lib/theeye-local-%.6x", sha256.Sum256([]byte(local)))
 	}
 	return l, nil
 }

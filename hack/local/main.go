@@ -7,10 +7,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -49,13 +49,13 @@ func run(ctx context.Context, args []string) error {
 		fmt.Print(usage)
 		return nil
 	case !found:
-		return errors.New("what to do?\n" + usage)
+		return fmt.Errorf("%q is none of up, down and clean", args)
 	}
 	root, err := findRoot()
 	if err != nil {
 		return err
 	}
-	l, err := newLayout(root)
+	l, err := newLayout(root, filepath.Join(root, ".local"))
 	if err != nil {
 		return err
 	}

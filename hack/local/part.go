@@ -39,9 +39,8 @@ type part struct {
 // ensure makes a part run: what is well is left alone, what is dead, hung or outdated is started.
 func (l *layout) ensure(ctx context.Context, p part) error {
 	pid := p.find()
-	reason := "is not running"
 	if pid != 0 {
-		if reason = p.unfit(ctx, pid); reason != "" {
+		if reason := p.unfit(ctx, pid); reason != "" {
 			say("  %-12s process %d %s: replacing it", p.name, pid, reason)
 			if err := end(ctx, p.stop, replaceTimeout, pid); err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
