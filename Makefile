@@ -39,7 +39,7 @@ check: lint verify test ## All that a change must pass: lint, verify, test
 
 .PHONY: lint
 lint: ## Run the linters
-	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run --allow-serial-runners
 
 .PHONY: fmt
 fmt: ## Format the sources
