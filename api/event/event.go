@@ -79,12 +79,9 @@ func (e *Event) set(key, value jsonb.Value, strict bool) *Refusal {
 		}
 		e.Data, e.data = value.Raw(), value
 	case key.Is("timestamp"):
-		if refusal := setTime(&e.Timestamp, "timestamp", value); refusal != nil {
-			return refusal
-		}
-		e.timestamp = value.Text()
+		return setTime(&e.Timestamp, &e.timestamp, "timestamp", value)
 	case key.Is("sent_at"):
-		return setTime(&e.SentAt, "sent_at", value)
+		return setTime(&e.SentAt, new(string), "sent_at", value)
 	case strict:
 		name := key.Text()
 		return &Refusal{
@@ -120,11 +117,13 @@ func setName(dst *string, field string, value jsonb.Value) *Refusal {
 	return nil
 }
 
-func setTime(dst *time.Time, field string, value jsonb.Value) *Refusal {
+// setTime reads a time and keeps the text that told it.
+func setTime(dst *time.Time, text *string, field string, value jsonb.Value) *Refusal {
 	if value.Kind() != jsonb.String {
 		return typeRefusal(field, jsonb.String, value)
 	}
-	t, err := ParseTimestamp(value.Text())
+	*text = value.Text()
+	t, err := ParseTimestamp(*text)
 	if err != nil {
 		return &Refusal{Code: CodeTimestamp, Detail: field + ": " + err.Error(), Pointer: "/" + field}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/theeye-dev/theeye/api/event/jsonb"
 )
 
-// typical is an event of 400 bytes.
+// typical is an event of some 400 bytes.
 const typical = `{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"page interaction","name":"pageview",` +
 	`"timestamp":"2021-01-01T09:15:27.243860Z","data":{"host":"www.example.com","path":"/products/coffee/ethiopia-yirgacheffe",` +
 	`"referrer":"https://search.example.org/?q=coffee+beans","viewport":{"width":1440,"height":900},"language":"en-GB","returning":true,` +

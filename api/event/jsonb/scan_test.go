@@ -365,6 +365,15 @@ func TestValueNavigation(t *testing.T) {
 	for range doc.Root().Members { // leaving early is allowed
 		break
 	}
+	for _, value := range doc.Root().Members {
+		if value.Kind() != jsonb.String && (value.Text() != "" || value.Is("") || value.Is("-1.5")) {
+			t.Errorf("%s has text", value.Raw())
+		}
+	}
+	one, _ := scan(t, "1")
+	if one.Root().Text() != "" || one.Root().Is("") {
+		t.Error("a number has text")
+	}
 	for member := range doc.Root().Members {
 		for range member.Elements {
 			t.Error("a string has elements")

@@ -62,9 +62,12 @@ func (v Value) Raw() []byte {
 	return v.doc.src[n.start:n.end:n.end]
 }
 
-// Text returns a string value decoded; it copies.
+// Text returns a string value decoded; it copies. Of any other kind it is empty.
 func (v Value) Text() string {
 	n := v.node()
+	if n.kind != String {
+		return ""
+	}
 	inner := v.doc.src[n.start+1 : n.end-1]
 	if !n.escaped {
 		return string(inner)
@@ -88,6 +91,9 @@ func (v Value) text(scratch []byte) []byte {
 // Is tells whether a string value equals s, without copying.
 func (v Value) Is(s string) bool {
 	n := v.node()
+	if n.kind != String {
+		return false
+	}
 	if !n.escaped {
 		return string(v.doc.src[n.start+1:n.end-1]) == s
 	}
