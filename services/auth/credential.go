@@ -31,7 +31,9 @@ func dropCredentials(app *registry.Application, drop func(registry.Credential) b
 	app.Credentials = slices.DeleteFunc(slices.Clone(app.Credentials), drop)
 }
 
-func expired(c registry.Credential, now time.Time) bool { return c.NotAfter != nil && !now.Before(*c.NotAfter) }
+func expired(c registry.Credential, now time.Time) bool {
+	return c.NotAfter != nil && !now.Before(*c.NotAfter)
+}
 
 func find(app registry.Application, id string) int {
 	return slices.IndexFunc(app.Credentials, func(c registry.Credential) bool { return c.ID == id })

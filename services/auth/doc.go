@@ -4,9 +4,9 @@
 //
 // A change goes Service.Put… → Store.Change → Service.publish → Log.Publish and is answered when Redis has it:
 //
-//	PUT ──▶ edit under the row's lock, revision up ──▶ commit ──▶ script on Redis ──▶ published_revision ──▶ 200
-//	                                                     │ crash, or Redis away
-//	                                                     └──▶ Service.Run finds published_revision < revision
+//	PUT ──▶ edit under row lock, revision up ──▶ commit ──▶ script on Redis ──▶ published_revision ──▶ 200
+//	                                                    │ crash, or Redis away
+//	                                                    └──▶ Service.Run finds published_revision < revision
 //
 // The row itself is the outbox: only an application's newest state matters to a reader, so one number beside it says
 // all that a table of pending messages would. Revisions only grow, and the script refuses older ones: whoever publishes,

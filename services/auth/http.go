@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-kit/kit/endpoint"
 	"github.com/google/uuid"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
@@ -182,7 +182,7 @@ func decodeKey(ctx context.Context, r *http.Request) (CredentialKey, error) {
 	return key, nil
 }
 
-func decodeApplication(ctx context.Context, r *http.Request) (want Desired[uuid.UUID, registry.DesiredApplication], err error) {
+func decodeApplication(ctx context.Context, r *http.Request) (want desiredApplication, err error) {
 	if want.Key, err = decodeUID(ctx, r); err != nil {
 		return want, err
 	}
@@ -195,19 +195,31 @@ func decodeApplication(ctx context.Context, r *http.Request) (want Desired[uuid.
 	return want, nil
 }
 
+// Names are what Kubernetes takes as the names of namespaces and resources (RFC 1123 in lower case). Scripts rely on
+// their having no quotes.
+const (
+	maxNamespace = 63
+	maxName      = 253
+)
+
+var (
+	dnsLabel     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+)
+
 // checkApplication returns every fault of a desired application, joined.
 func checkApplication(want *registry.DesiredApplication) error {
 	var errs []error
-	for _, text := range validation.IsDNS1123Label(want.Namespace) {
-		errs = append(errs, errors.New("namespace: "+text))
+	if len(want.Namespace) > maxNamespace || !dnsLabel.MatchString(want.Namespace) {
+		errs = append(errs, errors.New("namespace: must be a DNS-1123 label of at most 63 characters"))
 	}
-	for _, text := range validation.IsDNS1123Subdomain(want.Name) {
-		errs = append(errs, errors.New("name: "+text))
+	if len(want.Name) > maxName || !dnsSubdomain.MatchString(want.Name) {
+		errs = append(errs, errors.New("name: must be a DNS-1123 subdomain of at most 253 characters"))
 	}
 	return errors.Join(append(errs, want.Policy.Validate())...)
 }
 
-func decodeCredential(ctx context.Context, r *http.Request) (want Desired[CredentialKey, registry.DesiredCredential], err error) {
+func decodeCredential(ctx context.Context, r *http.Request) (want desiredCredential, err error) {
 	if want.Key, err = decodeKey(ctx, r); err != nil {
 		return want, err
 	}

@@ -105,7 +105,7 @@ func TestBadRequests(t *testing.T) {
 	}{
 		"uid":            {"PUT", "/v1/applications/7", `{}`, 422, []string{"uid"}},
 		"uid braces":     {"PUT", "/v1/applications/{" + uid.String() + "}", `{}`, 422, []string{"uid"}},
-		"uid upper case": {"GET", "/v1/applications/" + strings.ToUpper("a" + uid.String()[1:]), ``, 422, []string{"uid"}},
+		"uid upper case": {"GET", "/v1/applications/" + strings.ToUpper("a"+uid.String()[1:]), ``, 422, []string{"uid"}},
 		"nil uid":        {"GET", path(uuid.Nil), ``, 422, []string{"uid"}},
 		"no body":        {"PUT", app, ``, 400, nil},
 		"no JSON":        {"PUT", app, `{"namespace"`, 400, []string{"byte"}},
@@ -113,7 +113,7 @@ func TestBadRequests(t *testing.T) {
 		"no names":       {"PUT", app, `{}`, 422, []string{"namespace: ", "; name: "}},
 		"bad names":      {"PUT", app, `{"namespace":"a.b","name":"B","policy":{}}`, 422, []string{"namespace: ", "; name: "}},
 		"bad policy": {"PUT", app, `{"namespace":"a","name":"b","policy":{"unknownEvents":"Maybe","limits":{"burst":-1}}}`, 422,
-			[]string{"unknownEvents", "; limits"}},
+			[]string{"unknownEvents", "limits", "; "}},
 		"bad duration":     {"PUT", app, `{"namespace":"a","name":"b","policy":{"retention":"1d"}}`, 422, []string{"1d"}},
 		"too large":        {"PUT", app, `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, nil},
 		"credential id":    {"PUT", app + "/credentials/A", `{}`, 422, []string{"id"}},
@@ -144,6 +144,25 @@ func TestBadRequests(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	label, long := strings.Repeat("a", 63), strings.Repeat("a.", 126)+"a"
+	for _, c := range []struct {
+		namespace, name string
+		good            bool
+	}{
+		{"shop", "web-shop", true}, {"1", "0", true}, {label, long, true}, {"a--b", "a.b-c.d", true},
+		{label + "a", "a", false}, {"a", long + "a", false}, {"", "a", false}, {"a", "", false}, {"a.b", "a", false},
+		{"A", "a", false}, {"a", "a_b", false}, {"-a", "a", false}, {"a-", "a", false}, {"a", ".a", false},
+		{"a", "a..b", false}, {"a", "a.", false}, {"a", "a.-b", false}, {"a", "a\n", false}, {"ä", "a", false}, {`a"`, "a", false},
+	} {
+		err := checkApplication(&registry.DesiredApplication{Namespace: c.namespace, Name: c.name})
+		if (err == nil) != c.good {
+			t.Errorf("%q/%q: %v", c.namespace, c.name, err)
+		}
 	}
 }
 

@@ -120,13 +120,16 @@ func (s *Store) List(ctx context.Context, after uuid.UUID, limit int) ([]registr
 	return apps, nil
 }
 
+// changeAttempts is two, for who loses the race to insert finds the row the next time, and one to spare.
+const changeAttempts = 3
+
 // edit changes an application to what is desired, or refuses. Revision 0 says that the database has never seen it.
 type edit func(app *registry.Application) error
 
 // Change edits an application under its row's lock and returns it before and after. The revision grows when anything
 // changed; an unknown application is inserted in any case.
 func (s *Store) Change(ctx context.Context, uid uuid.UUID, now time.Time, edit edit) (before, after registry.Application, err error) {
-	for {
+	for range changeAttempts {
 		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			if before, err = lock(ctx, tx, uid); err != nil {
 				return err
@@ -142,9 +145,10 @@ func (s *Store) Change(ctx context.Context, uid uuid.UUID, now time.Time, edit e
 			return save(ctx, tx, before.Revision == 0, after, now)
 		})
 		if !errors.Is(err, errRaced) {
-			return before, after, err
+			break
 		}
 	}
+	return before, after, err
 }
 
 // lock reads an application for changing it. The row is locked by a statement of its own: one that waits for a lock
@@ -182,11 +186,12 @@ func save(ctx context.Context, tx pgx.Tx, insert bool, app registry.Application,
 	if err != nil {
 		return fmt.Errorf("encode policy: %w", err)
 	}
+	// No conflict target: of two that insert one uid at once, the second may meet the first in client_id's index.
 	statement := `UPDATE auth.applications SET namespace = $2, name = $3, client_id = $4, policy = $5, revision = $6,
-		deleted_at = CASE WHEN $7 THEN coalesce(deleted_at, $8::timestamptz) END WHERE uid = $1`
+		deleted_at = CASE WHEN $7 THEN $8::timestamptz END WHERE uid = $1`
 	if insert {
 		statement = `INSERT INTO auth.applications (uid, namespace, name, client_id, policy, revision, deleted_at)
-			VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::timestamptz END) ON CONFLICT (uid) DO NOTHING`
+			VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::timestamptz END) ON CONFLICT DO NOTHING`
 	}
 	tag, err := tx.Exec(ctx, statement,
 		app.UID, app.Namespace, app.Name, app.ClientID, string(policy), app.Revision, app.Deleted, now)

@@ -2,17 +2,13 @@ package auth
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/registry"
-	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
 // TestCrashBetweenCommitAndPublish changes the database and goes no further, as a process that is killed there.
@@ -223,83 +219,6 @@ func TestOldTombstonesLeaveTheLog(t *testing.T) {
 	f.clock.Advance(compareEvery)
 	f.pass()
 	f.same("dead again", f.stored(uid).Deleted, true)
-}
-
-// TestConcurrentChanges lets two replicas change one application and heal at the same time.
-func TestConcurrentChanges(t *testing.T) {
-	t.Parallel()
-	postgresURL, redis := testenv.Postgres(t), testenv.Redis(t)
-	replicas := [2]*fixture{newFixtureOn(t, postgresURL, redis.URL()), newFixtureOn(t, postgresURL, redis.URL())}
-	for _, f := range replicas {
-		f.pass()
-		f.run()
-	}
-	uid := uuid.New()
-	var wg sync.WaitGroup
-	for i := range 8 {
-		f := replicas[i%2]
-		wg.Go(func() {
-			for j := range 10 {
-				key := fmt.Sprintf("%d-%d", i, j)
-				for _, r := range []struct {
-					method, path string
-					body         any
-				}{
-					{"PUT", path(uid), desired("app-" + key)},
-					{"PUT", credentialPath(uid, fmt.Sprint(i)), credential(key)},
-					{"DELETE", credentialPath(uid, fmt.Sprint((i+j)%8)), nil},
-				} {
-					if status, answer := f.send(r.method, r.path, r.body, adminToken); status >= 300 {
-						t.Errorf("%s %s: %d %s", r.method, r.path, status, answer)
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	f := replicas[0]
-	f.same("published", f.stored(uid), f.load(uid))
-}
-
-// TestServersAway kills Redis and PostgreSQL under a running service.
-func TestServersAway(t *testing.T) {
-	t.Parallel()
-	database, redis := testenv.OwnPostgres(t), testenv.OwnRedis(t)
-	f := newFixtureOn(t, database.URL(), redis.URL())
-	f.run()
-	f.eventually("complete", f.complete)
-	uid := uuid.New()
-	f.put(uid, "before")
-
-	if err := redis.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	status, answer := f.send("PUT", path(uid), desired("during"), adminToken)
-	if status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "stored and will be published") {
-		t.Fatalf("without redis: %d %s", status, answer)
-	}
-	if err := redis.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	f.eventually("published by itself", func() bool {
-		app, _, err := f.service.log.Stored(t.Context(), uid)
-		return err == nil && app.Name == "during"
-	})
-
-	if err := database.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if status, answer := f.send("PUT", path(uid), desired("lost"), adminToken); status != http.StatusServiceUnavailable {
-		t.Fatalf("without postgres: %d %s", status, answer)
-	}
-	if err := database.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	f.eventually("served again", func() bool {
-		status, _ := f.send("PUT", path(uid), desired("after"), adminToken)
-		return status == http.StatusOK
-	})
-	f.same("published", f.stored(uid), f.load(uid))
 }
 
 func TestOlder(t *testing.T) {

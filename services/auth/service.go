@@ -57,9 +57,15 @@ type Page struct {
 	Limit int
 }
 
+// The bodies of the two PUTs.
+type (
+	desiredApplication = Desired[uuid.UUID, registry.DesiredApplication]
+	desiredCredential  = Desired[CredentialKey, registry.DesiredCredential]
+)
+
 // PutApplication creates an application or brings it to the desired state; one that was deleted begins anew, without
 // credentials.
-func (s *Service) PutApplication(ctx context.Context, want Desired[uuid.UUID, registry.DesiredApplication]) (Outcome[registry.Application], error) {
+func (s *Service) PutApplication(ctx context.Context, want desiredApplication) (Outcome[registry.Application], error) {
 	before, after, err := s.change(ctx, want.Key, func(app *registry.Application) error {
 		app.Namespace, app.Name, app.Policy = want.State.Namespace, want.State.Name, want.State.Policy
 		app.Deleted = false
@@ -79,7 +85,7 @@ func (s *Service) DeleteApplication(ctx context.Context, uid uuid.UUID) (struct{
 }
 
 // PutCredential adds a credential to an application or replaces it.
-func (s *Service) PutCredential(ctx context.Context, want Desired[CredentialKey, registry.DesiredCredential]) (Outcome[registry.Credential], error) {
+func (s *Service) PutCredential(ctx context.Context, want desiredCredential) (Outcome[registry.Credential], error) {
 	credential := registry.Credential{ID: want.Key.ID, SHA256: want.State.SHA256}
 	if want.State.NotAfter != nil {
 		credential.NotAfter = moment(*want.State.NotAfter)
