@@ -26,10 +26,18 @@ func Await(ctx context.Context, p *Process, logFile string, ask func(context.Con
 		}
 		select {
 		case <-gone:
-			return fmt.Errorf("process %d ended while starting (%v); its log ends with:\n%s", p.PID(), p.Err(), Tail(logFile))
+			return fmt.Errorf("process %d ended while starting (%v)%s", p.PID(), p.Err(), tail(logFile))
 		case <-ctx.Done():
-			return fmt.Errorf("%w while waiting: %w; the log ends with:\n%s", ctx.Err(), last, Tail(logFile))
+			return fmt.Errorf("%w (%w)%s", last, ctx.Err(), tail(logFile))
 		case <-ticker.C:
 		}
 	}
+}
+
+// tail is the end of a log as the end of an error message.
+func tail(logFile string) string {
+	if text := Tail(logFile); text != "" {
+		return "; its log ends with:\n" + text
+	}
+	return ""
 }

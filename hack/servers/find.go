@@ -26,7 +26,13 @@ func FindRedis() (string, error) {
 }
 
 // FindPostgres returns the directory with initdb and postgres: that of PATH, or the newest of Debian's.
-func FindPostgres() (string, error) {
+func FindPostgres() (string, error) { return findPostgres("") }
+
+// findPostgres prefers the major version that a cluster was made with: no other can read its data.
+func findPostgres(version string) (string, error) {
+	if dir := filepath.Join(debianPostgres, version, "bin"); version != "" && hasInitdb(dir) {
+		return dir, nil
+	}
 	if path, err := exec.LookPath("postgres"); err == nil {
 		// A link in /usr/bin leads to the directory that has initdb, too.
 		if real, err := filepath.EvalSymlinks(path); err == nil && hasInitdb(filepath.Dir(real)) {

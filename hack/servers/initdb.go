@@ -13,9 +13,6 @@ import (
 
 // prepare finds the binaries and makes the cluster when there is none.
 func (p *Postgres) prepare(ctx context.Context) (err error) {
-	if p.bin, err = FindPostgres(); err != nil {
-		return err
-	}
 	if p.account, err = PostgresAccount(); err != nil {
 		return err
 	}
@@ -32,7 +29,11 @@ func (p *Postgres) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("user %s, as whom PostgreSQL runs for root, cannot reach %s: "+
 			"every directory above it must be passable (chmod o+x)", p.account.Name, p.options.Dir)
 	}
-	if _, err := os.Stat(filepath.Join(p.data(), "PG_VERSION")); err != nil {
+	version, _ := os.ReadFile(filepath.Join(p.data(), "PG_VERSION")) // none before the first start
+	if p.bin, err = findPostgres(strings.TrimSpace(string(version))); err != nil {
+		return err
+	}
+	if len(version) == 0 {
 		if err := p.initialize(ctx); err != nil {
 			return err
 		}

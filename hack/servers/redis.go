@@ -64,8 +64,11 @@ func StartRedis(ctx context.Context, options RedisOptions) (*Redis, error) {
 			return nil, err
 		}
 		r := &Redis{options: options, binary: binary}
-		if err = r.start(ctx); err == nil || attempts == 1 || ctx.Err() != nil {
-			return r, err
+		if err = r.start(ctx); err == nil {
+			return r, nil
+		}
+		if attempts == 1 || ctx.Err() != nil {
+			return nil, err
 		}
 	}
 }
