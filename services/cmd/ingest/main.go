@@ -56,9 +56,13 @@ func (c *config) validate() error {
 	return errors.Join(append(errs, err)...)
 }
 
+// memoryLimit is soft: 64 MiB of queued requests and what is being read and judged at the same time stay below it.
+const memoryLimit = 224 << 20
+
 func main() { ops.Main("ingest", parse, serve) }
 
 func serve(ctx context.Context, c config) error {
+	ops.TuneMemory(memoryLimit)
 	telemetry, err := ops.NewTelemetry(ctx, "ingest", os.Stderr, c.log.Level)
 	if err != nil {
 		return err

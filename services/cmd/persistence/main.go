@@ -71,9 +71,13 @@ func (c *config) validate() error {
 	return errors.Join(append(errs, err)...)
 }
 
+// memoryLimit is soft: a batch in hand has about 4 MiB of entries, and reads some pages of events.
+const memoryLimit = 448 << 20
+
 func main() { ops.Main("persistence", parse, serve) }
 
 func serve(ctx context.Context, c config) error {
+	ops.TuneMemory(memoryLimit)
 	telemetry, err := ops.NewTelemetry(ctx, "persistence", os.Stderr, c.log.Level)
 	if err != nil {
 		return err
