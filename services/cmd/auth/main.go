@@ -72,6 +72,7 @@ func serve(ctx context.Context, c *config) error {
 		return err
 	}
 	defer ops.Flush(telemetry)
+	stream.LogTo(telemetry.Log)
 	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: maxConns, Tracing: telemetry.Tracing})
 	if err != nil {
 		return err

@@ -68,6 +68,7 @@ func serve(ctx context.Context, c config) error {
 		return err
 	}
 	defer ops.Flush(telemetry)
+	stream.LogTo(telemetry.Log)
 	client, err := stream.Open(c.redisURL)
 	if err != nil {
 		return err
