@@ -86,7 +86,7 @@ type ID struct{ ClientID, Credential string }
 func New(env string, clientID, credential string) string {
 	keyID, ok := strings.CutPrefix(clientID, prefix)
 	if !word(env) || !ValidCredentialID(credential) || !ok || len(keyID) != clientIDDigits || !hexadecimal(keyID) {
-		panic("apikey.New: invalid env, client id or credential id")
+		panic("apikey.New: invalid env, client id or credential id") //nolint:forbidigo // as documented: a fault of the caller's code
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead

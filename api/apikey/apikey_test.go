@@ -99,7 +99,7 @@ func TestParse(t *testing.T) {
 func TestParseMalformed(t *testing.T) {
 	t.Parallel()
 	key := seal(head)
-	replace := func(old, new string) string { return seal(strings.Replace(head, old, new, 1)) }
+	replace := func(part, with string) string { return seal(strings.Replace(head, part, with, 1)) }
 	for name, text := range map[string]string{
 		"nothing":                     "",
 		"prefix":                      "eye_",

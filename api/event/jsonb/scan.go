@@ -67,7 +67,7 @@ type Scanner struct {
 	keys   keySet
 }
 
-// Reset points the scanner at new text.
+// Reset points the scanner at new text, of less than 2 GiB: a node keeps its place in 32 bits.
 func (s *Scanner) Reset(src []byte) { s.src, s.pos = src, 0 }
 
 // More tells whether anything but white space is left.
@@ -168,13 +168,15 @@ func (s *Scanner) begun() (opened bool, err error) {
 	case c == '{':
 		s.push(c, Object)
 		if s.Peek() == '}' {
-			return false, s.pop()
+			s.pop()
+			return false, nil
 		}
 		return true, s.key()
 	case c == '[':
 		s.push(c, Array)
 		if s.Peek() == ']' {
-			return false, s.pop()
+			s.pop()
+			return false, nil
 		}
 		return true, nil
 	case c == '"':
@@ -204,7 +206,8 @@ func (s *Scanner) ended() (again bool, err error) {
 		s.pos++
 		return true, nil
 	case c == '}' && object, c == ']' && !object:
-		return false, s.pop()
+		s.pop()
+		return false, nil
 	case s.pos == len(s.src):
 		return false, s.Fail("unexpected end of JSON")
 	case object:
@@ -228,7 +231,7 @@ func (s *Scanner) push(c byte, kind Kind) {
 	s.pos++
 }
 
-func (s *Scanner) pop() error {
+func (s *Scanner) pop() {
 	s.pos++
 	d := len(s.kinds) - 1
 	object := s.kinds[d] == '{'
@@ -240,7 +243,6 @@ func (s *Scanner) pop() error {
 		}
 	}
 	s.kinds = s.kinds[:d]
-	return nil
 }
 
 func (s *Scanner) add(start int, kind Kind, escaped bool) {
