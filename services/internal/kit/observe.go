@@ -4,12 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -41,20 +42,20 @@ func noteError(ctx context.Context, err error) {
 
 // Route observes the handler of one route, named by its pattern.
 func (o *Observer) Route(pattern string, next http.Handler) http.Handler {
+	labels := &labelSets{route: pattern, sets: map[label]metric.MeasurementOption{}}
 	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		var failure error
 		ctx := context.WithValue(r.Context(), errorKey{}, &failure)
+		if !o.Tracing && r.Header.Get("Traceparent") != "" { // the client's trace id is kept even where no spans are
+			ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		}
 		next.ServeHTTP(recorder, r.WithContext(ctx))
-		o.duration.Record(ctx, time.Since(begin).Seconds(), metric.WithAttributeSet(attribute.NewSet(
-			attribute.String("http.request.method", r.Method),
-			attribute.String("http.route", pattern),
-			attribute.Int("http.response.status_code", recorder.status),
-		)))
-		if failure != nil && fault.KindOf(failure) != fault.Invalid && fault.KindOf(failure) != fault.Denied {
+		o.duration.Record(ctx, time.Since(begin).Seconds(), labels.of(r.Method, recorder.status))
+		if failure != nil {
 			o.Log.LogAttrs(ctx, level(failure), "request failed", slog.String("route", pattern),
-				slog.String("status", strconv.Itoa(recorder.status)), slog.Any("error", failure))
+				slog.Int("status", recorder.status), slog.Any("error", failure))
 		}
 	})
 	if o.Tracing {
@@ -63,11 +64,44 @@ func (o *Observer) Route(pattern string, next http.Handler) http.Handler {
 	return handler
 }
 
+// level is how loud an error is: only our own bugs are. An outage fails every request, and is logged once by whoever
+// finds it; what clients do wrong they are told.
 func level(err error) slog.Level {
 	if fault.KindOf(err) == fault.Internal {
 		return slog.LevelError
 	}
-	return slog.LevelWarn
+	return slog.LevelDebug
+}
+
+// label is what tells the requests of one route apart in metrics.
+type label struct {
+	method string
+	status int
+}
+
+// labelSets keeps the attribute sets of a route: making one costs more than recording with it.
+type labelSets struct {
+	route string
+	mu    sync.RWMutex
+	sets  map[label]metric.MeasurementOption
+}
+
+func (l *labelSets) of(method string, status int) metric.MeasurementOption {
+	l.mu.RLock()
+	set, ok := l.sets[label{method, status}]
+	l.mu.RUnlock()
+	if ok {
+		return set
+	}
+	set = metric.WithAttributeSet(attribute.NewSet(
+		attribute.String("http.request.method", method),
+		attribute.String("http.route", l.route),
+		attribute.Int("http.response.status_code", status),
+	))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sets[label{method, status}] = set
+	return set
 }
 
 type statusRecorder struct {
