@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/google/uuid"
 
@@ -64,7 +65,9 @@ func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, er
 
 func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, "application", "category", "name", "from", "to", "limit", "cursor")
-	q.SessionID = req.PathValue("id")
+	if err == nil {
+		q.SessionID, err = parseText("session id", req.PathValue("id"))
+	}
 	return q, err
 }
 
@@ -78,7 +81,11 @@ func (r *Reader) decode(_ context.Context, req *http.Request, known ...string) (
 	if err != nil {
 		return Query{}, err
 	}
-	q, application, err := parseQuery(req.URL.Query(), known...)
+	values, err := url.ParseQuery(req.URL.RawQuery) // URL.Query would leave out what it cannot read, and so ask for more
+	if err != nil {
+		return Query{}, fault.New(fault.CodeParameter, "the query string cannot be read: "+err.Error())
+	}
+	q, application, err := parseQuery(values, known...)
 	if err != nil {
 		return q, err
 	}
@@ -89,6 +96,9 @@ func (r *Reader) decode(_ context.Context, req *http.Request, known ...string) (
 				"an application's credential reads that application's events only; get on applications/events of the other is missing")
 		}
 		if q.Application == uuid.Nil {
+			if err := r.Keys.Ready(); err != nil { // it may be known by now
+				return q, err
+			}
 			return q, fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
 		}
 	}

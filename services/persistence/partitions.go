@@ -104,7 +104,7 @@ func makePartition(ctx context.Context, tx pgx.Tx, start time.Time) error {
 const (
 	housekeeping = 10 * time.Minute
 	// duplicatesKept is far longer than an entry can stay in a stream and be delivered once more.
-	duplicatesKept = "7 days"
+	duplicatesKept = 7 * day
 )
 
 // Keep makes partitions ahead of their day and forgets old duplicates, until the context ends.
@@ -132,6 +132,9 @@ func (p *Postgres) keep(ctx context.Context, now time.Time) error {
 	if err := p.days.ensure(ctx, p.pool, ahead); err != nil {
 		return err
 	}
-	_, err := p.pool.Exec(ctx, "DELETE FROM persistence.duplicates WHERE received_at < now() - interval '"+duplicatesKept+"'")
-	return err
+	_, err := p.pool.Exec(ctx, "DELETE FROM persistence.duplicates WHERE received_at < $1", now.Add(-duplicatesKept))
+	if err != nil {
+		return fmt.Errorf("forget old duplicates: %w", err)
+	}
+	return nil
 }

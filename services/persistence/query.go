@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -68,10 +69,11 @@ func parseQuery(values url.Values, known ...string) (Query, string, error) {
 		if len(given) != 1 {
 			return q, "", fault.New(fault.CodeParameter, fmt.Sprintf("parameter %q is given %d times", name, len(given)))
 		}
-		if strings.ContainsRune(given[0], 0) || strings.ToValidUTF8(given[0], "") != given[0] {
-			return q, "", fault.New(fault.CodeParameter, fmt.Sprintf("parameter %q is not text", name))
+		value, err := parseText(fmt.Sprintf("parameter %q", name), given[0])
+		if err != nil {
+			return q, "", err
 		}
-		if err := q.set(name, given[0], &application); err != nil {
+		if err := q.set(name, value, &application); err != nil {
 			return q, "", err
 		}
 	}
@@ -105,6 +107,17 @@ func (q *Query) set(name, value string, application *string) (err error) {
 		}
 	}
 	return err
+}
+
+// parseText refuses what no column can hold, and what is empty: a script whose variable is unset must not read all.
+func parseText(what, value string) (string, error) {
+	if value == "" {
+		return "", fault.New(fault.CodeParameter, what+" is empty")
+	}
+	if strings.ContainsRune(value, 0) || !utf8.ValidString(value) {
+		return "", fault.New(fault.CodeParameter, what+" is not text: it has a NUL or is no UTF-8")
+	}
+	return value, nil
 }
 
 func parseTime(name, value string) (time.Time, error) {
@@ -146,6 +159,16 @@ func (c *conditions) String() string {
 		return "true"
 	}
 	return strings.Join(c.clauses, " AND ")
+}
+
+// types adds the conditions on an event's type.
+func (q *Query) types(c *conditions) {
+	if q.Category != "" {
+		c.add("category = %s", q.Category)
+	}
+	if q.Name != "" {
+		c.add("name = %s", q.Name)
+	}
 }
 
 // common adds what events and failures share; column is the time they are ordered by.

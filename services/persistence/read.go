@@ -53,25 +53,23 @@ func (p *Postgres) Events(ctx context.Context, q Query) (EventPage, error) {
 	if q.SessionID != "" {
 		return p.sessionEvents(ctx, q)
 	}
+	sql, args := q.eventsSQL()
+	return p.eventPage(ctx, sql, args, q.Limit)
+}
+
+// eventsSQL asks for the newest events of one application or of all.
+func (q *Query) eventsSQL() (sql string, args []any) {
 	var c conditions
-	if q.Category != "" {
-		c.add("category = %s", q.Category)
-	}
-	if q.Name != "" {
-		c.add("name = %s", q.Name)
-	}
+	q.types(&c)
 	q.common(&c, "occurred_at", true)
 	limit := fmt.Sprintf(" ORDER BY occurred_at DESC, sequence DESC LIMIT %d", q.Limit+1)
-	sql := ""
 	if q.Application != uuid.Nil {
 		c.add("application = %s", q.Application)
-		sql = "SELECT " + eventColumns + " FROM persistence.events WHERE " + c.String() + limit
-	} else {
-		// The newest of each application, then the newest of those: one index serves both kinds of question.
-		sql = eachApplication + " SELECT e.* FROM applications a CROSS JOIN LATERAL (SELECT " + eventColumns +
-			" FROM persistence.events e WHERE e.application = a.application AND " + c.String() + limit + ") e" + limit
+		return "SELECT " + eventColumns + " FROM persistence.events WHERE " + c.String() + limit, c.args
 	}
-	return p.eventPage(ctx, sql, c.args, q.Limit)
+	// The newest of each application, then the newest of those: one index serves both kinds of question.
+	return eachApplication + " SELECT e.* FROM applications a CROSS JOIN LATERAL (SELECT " + eventColumns +
+		" FROM persistence.events e WHERE e.application = a.application AND " + c.String() + limit + ") e" + limit, c.args
 }
 
 // sessionEvents reads a session within its own span of time, so that only its partitions are touched.
@@ -80,22 +78,22 @@ func (p *Postgres) sessionEvents(ctx context.Context, q Query) (EventPage, error
 	if err != nil || first == nil {
 		return EventPage{Events: []Event{}}, err
 	}
+	sql, args := q.sessionSQL(*first, *last)
+	return p.eventPage(ctx, sql, args, q.Limit)
+}
+
+// sessionSQL asks for a session's events in order.
+func (q *Query) sessionSQL(first, last time.Time) (sql string, args []any) {
 	var c conditions
 	c.add("session_id = %s", q.SessionID)
-	c.add("occurred_at BETWEEN %s AND %s", *first, *last)
+	c.add("occurred_at BETWEEN %s AND %s", first, last)
 	if q.Application != uuid.Nil {
 		c.add("application = %s", q.Application)
 	}
-	if q.Category != "" {
-		c.add("category = %s", q.Category)
-	}
-	if q.Name != "" {
-		c.add("name = %s", q.Name)
-	}
+	q.types(&c)
 	q.common(&c, "occurred_at", false)
-	sql := "SELECT " + eventColumns + " FROM persistence.events WHERE " + c.String() +
-		fmt.Sprintf(" ORDER BY occurred_at, sequence LIMIT %d", q.Limit+1)
-	return p.eventPage(ctx, sql, c.args, q.Limit)
+	return "SELECT " + eventColumns + " FROM persistence.events WHERE " + c.String() +
+		fmt.Sprintf(" ORDER BY occurred_at, sequence LIMIT %d", q.Limit+1), c.args
 }
 
 // span returns a session's first and last time; nil when there is no such session.

@@ -75,7 +75,7 @@ func (d *reader) request(records []record, r *event.Request) []record {
 	for i := range r.Items {
 		item := &r.Items[i]
 		rec := record{
-			application: r.Application, credential: r.Credential, receivedAt: r.ReceivedAt, traceID: r.TraceID,
+			application: r.Application, credential: storable(r.Credential), receivedAt: r.ReceivedAt, traceID: r.TraceID,
 			sequence: event.Nth(r.Sequence, i), id: item.ID, occurredAt: item.OccurredAt,
 			refusal: item.Refusal, stage: StageIngest, original: item.Original, truncated: item.Truncated,
 		}

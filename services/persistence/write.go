@@ -198,7 +198,7 @@ func (w *write) failures(ctx context.Context, records []*record) error {
 	)
 	for i, r := range records {
 		sequences[i], applications[i], traces[i] = r.sequence, optionalID(r.application), optionalID(r.traceID)
-		credentials[i], ids[i], codes[i] = r.credential, storable(r.id), string(r.refusal.Code)
+		credentials[i], ids[i], codes[i] = r.credential, storable(r.id), storable(string(r.refusal.Code))
 		details[i], pointers[i] = storable(r.refusal.Detail), storable(r.refusal.Pointer)
 		stages[i], received[i] = string(r.stage), r.receivedAt
 		originals[i], truncated[i] = r.original, r.truncated
