@@ -68,6 +68,7 @@ bench: ## Measure TheEye beside the bare ceilings
 .PHONY: real-input
 real-input: ## Send several hundred real webhook payloads through, and compare what comes back
 	@hack/setup
+	@$(LOCAL) up
 	go run -buildvcs=false ./hack/realinput
 
 .PHONY: fuzz

@@ -17,7 +17,7 @@ import (
 const (
 	keyRedisURL     = "THEEYE_REDIS_URL"
 	keyPostgresURL  = "THEEYE_POSTGRES_URL"
-	keyAdminToken   = "THEEYE_ADMIN_TOKEN" //nolint:gosec // the name of one
+	keyAdminToken   = "THEEYE_ADMIN_TOKEN"
 	keyClientID     = "THEEYE_CLIENT_ID"
 	keyClientSecret = "THEEYE_CLIENT_SECRET" //nolint:gosec // the name of one
 	keyAPIKey       = "THEEYE_API_KEY"       //nolint:gosec // the name of one
@@ -37,7 +37,7 @@ type environment struct {
 
 func readEnvironment(path string) (*environment, error) {
 	e := &environment{path: path, values: map[string]string{}}
-	f, err := os.Open(path) //nolint:gosec // our own path
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return e, nil
 	}
@@ -55,11 +55,11 @@ func readEnvironment(path string) (*environment, error) {
 }
 
 // get returns a value, making it the first time.
-func (e *environment) get(key string, make func() (string, error)) (string, error) {
+func (e *environment) get(key string, choose func() (string, error)) (string, error) {
 	if value := e.values[key]; value != "" {
 		return value, nil
 	}
-	value, err := make()
+	value, err := choose()
 	if err != nil {
 		return "", fmt.Errorf("choose %s: %w", key, err)
 	}
@@ -75,8 +75,10 @@ func (e *environment) set(key, value string) {
 
 // order is the file's: what people look for first.
 func order() []string {
-	keys := []string{publicKey("ingest"), publicKey("auth"), publicKey("persistence"),
-		keyClientID, keyClientSecret, keyAPIKey, keyAdminToken, keyRedisURL, keyPostgresURL}
+	keys := []string{
+		publicKey("ingest"), publicKey("auth"), publicKey("persistence"),
+		keyClientID, keyClientSecret, keyAPIKey, keyAdminToken, keyRedisURL, keyPostgresURL,
+	}
 	for _, name := range serviceNames {
 		keys = append(keys, opsKey(name))
 	}

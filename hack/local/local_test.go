@@ -76,9 +76,9 @@ func testLayout(t *testing.T) *layout {
 	t.Helper()
 	root, err := findRoot()
 	must(t, err)
-	dir, err := os.MkdirTemp("", "theeye-local-") // other than t.TempDir it can be made passable for PostgreSQL's user
+	dir, err := os.MkdirTemp("", "theeye-local-") //nolint:usetesting // PostgreSQL's user cannot pass what is above t.TempDir
 	must(t, err)
-	must(t, os.Chmod(dir, 0o711)) //nolint:gosec // see above
+	must(t, os.Chmod(dir, 0o711))
 	l, err := newLayout(root, filepath.Join(dir, "local"))
 	must(t, err)
 	t.Cleanup(func() { // also when the test failed half way
@@ -101,7 +101,7 @@ func must(t *testing.T, err error) {
 
 func read(t *testing.T, path string) string {
 	t.Helper()
-	content, err := os.ReadFile(path) //nolint:gosec // the test's own file
+	content, err := os.ReadFile(path)
 	must(t, err)
 	return strings.TrimSpace(string(content))
 }

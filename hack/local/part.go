@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -101,10 +102,8 @@ func end(ctx context.Context, signal syscall.Signal, timeout time.Duration, pids
 	stopCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := servers.End(stopCtx, signal, pids...)
-	for _, pid := range pids {
-		if servers.Running(pid) {
-			return err
-		}
+	if slices.ContainsFunc(pids, servers.Running) {
+		return err
 	}
 	return nil
 }

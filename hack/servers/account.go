@@ -39,20 +39,18 @@ func PostgresAccount() (*Account, error) {
 }
 
 func (a *Account) credential() *syscall.Credential {
-	return &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID)} //nolint:gosec // ids are 32 bits wide
+	return &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID)}
 }
 
-// Own gives a file or a whole directory to the account; a nil account owns already.
+// Own gives a file or an empty directory to the account; a nil account owns already.
 func (a *Account) Own(path string) error {
 	if a == nil {
 		return nil
 	}
-	return filepath.WalkDir(path, func(name string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("walk %s: %w", path, err)
-		}
-		return os.Lchown(name, a.UID, a.GID)
-	})
+	if err := os.Lchown(path, a.UID, a.GID); err != nil {
+		return fmt.Errorf("give away: %w", err)
+	}
+	return nil
 }
 
 // Reaches says whether the account can get to a directory: whether every directory above it and itself lets it pass.

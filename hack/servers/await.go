@@ -26,7 +26,7 @@ func Await(ctx context.Context, p *Process, logFile string, ask func(context.Con
 		}
 		select {
 		case <-gone:
-			return fmt.Errorf("process %d ended while starting (%v)%s", p.PID(), p.Err(), tail(logFile))
+			return fmt.Errorf("process %d ended while starting (%w)%s", p.PID(), p.Err(), tail(logFile))
 		case <-ctx.Done():
 			return fmt.Errorf("%w (%w)%s", last, ctx.Err(), tail(logFile))
 		case <-ticker.C:

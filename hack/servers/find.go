@@ -35,8 +35,8 @@ func findPostgres(version string) (string, error) {
 	}
 	if path, err := exec.LookPath("postgres"); err == nil {
 		// A link in /usr/bin leads to the directory that has initdb, too.
-		if real, err := filepath.EvalSymlinks(path); err == nil && hasInitdb(filepath.Dir(real)) {
-			return filepath.Dir(real), nil
+		if target, err := filepath.EvalSymlinks(path); err == nil && hasInitdb(filepath.Dir(target)) {
+			return filepath.Dir(target), nil
 		}
 	}
 	versions, _ := filepath.Glob(filepath.Join(debianPostgres, "*", "bin"))
@@ -51,7 +51,8 @@ func findPostgres(version string) (string, error) {
 
 func hasInitdb(dir string) bool {
 	for _, name := range []string{"initdb", "postgres"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode()&0o111 == 0 {
+		info, err := os.Stat(filepath.Join(dir, name)) //nolint:gosec // where programs are is for PATH to say
+		if err != nil || info.Mode()&0o111 == 0 {
 			return false
 		}
 	}

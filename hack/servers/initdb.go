@@ -44,7 +44,7 @@ func (p *Postgres) prepare(ctx context.Context) (err error) {
 
 // PostgresPassword reads the password of the cluster in a directory.
 func PostgresPassword(dir string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "password")) //nolint:gosec // the directory is the caller's
+	content, err := os.ReadFile(filepath.Join(dir, "password"))
 	if err != nil {
 		return "", fmt.Errorf("read password of PostgreSQL: %w", err)
 	}

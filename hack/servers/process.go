@@ -37,7 +37,7 @@ type Process struct {
 
 // Start starts a command.
 func Start(c Command) (*Process, error) {
-	cmd := exec.Command(c.Path, c.Args...) //nolint:gosec // starting programs is what this package is for
+	cmd := exec.Command(c.Path, c.Args...) //nolint:gosec,noctx // starting programs is what this is for; signals end them
 	cmd.Env, cmd.Dir = c.Env, c.Dir
 	if cmd.Env == nil {
 		cmd.Env = []string{} // nil would inherit
@@ -154,7 +154,7 @@ const tailBytes = 4 << 10
 
 // Tail returns the end of a log file, for error messages.
 func Tail(path string) string {
-	f, err := os.Open(path) //nolint:gosec // our own log
+	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}

@@ -26,9 +26,9 @@ func testContext(t *testing.T) context.Context {
 // passableDir is a directory that another user can reach; t.TempDir is not.
 func passableDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "theeye-servers-")
+	dir, err := os.MkdirTemp("", "theeye-servers-") //nolint:usetesting // t.TempDir is what is closed
 	if err == nil {
-		err = os.Chmod(dir, 0o711) //nolint:gosec // see above
+		err = os.Chmod(dir, 0o711)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestRedisKeepsDataOverAKill(t *testing.T) {
 
 func cli(t *testing.T, redis *servers.Redis, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(testContext(t), "redis-cli", append([]string{"-u", redis.URL(), "--no-auth-warning"}, args...)...) //nolint:gosec // fixed arguments
+	cmd := exec.CommandContext(testContext(t), "redis-cli", append([]string{"-u", redis.URL(), "--no-auth-warning"}, args...)...)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("redis-cli %v: %v: %s", args, err, output)
@@ -180,7 +180,7 @@ func TestPostgresSaysWhoCannotReachItsDirectory(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // closing it is the point
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, err := servers.StartPostgres(testContext(t), servers.PostgresOptions{Dir: filepath.Join(dir, "postgres")})

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,7 +46,7 @@ func build(name string) (string, error) {
 	if raceDetector {
 		args = append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, module+name)...) //nolint:gosec // our own commands
+	cmd := exec.CommandContext(context.Background(), "go", append(args, module+name)...) //nolint:gosec // our own commands; for all tests, not for the first one that asks
 	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo())
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w:\n%s", name, err, output)

@@ -120,7 +120,8 @@ func sharedDir() (string, error) {
 	}
 	defer read.Close() //nolint:errcheck // the shell has its own
 	// The server may still be ending and writing: the second attempt has nobody against it.
-	cleaner := exec.Command("/bin/sh", "-c", `read -r _; rm -rf "$1" || { sleep 1; rm -rf "$1"; }`, "sh", dir) //nolint:gosec // our own directory
+	const script = `read -r _; rm -rf "$1" || { sleep 1; rm -rf "$1"; }`
+	cleaner := exec.CommandContext(context.Background(), "/bin/sh", "-c", script, "sh", dir) //nolint:gosec // our own directory
 	cleaner.Stdin, cleaner.SysProcAttr = read, ownSession()
 	if err := cleaner.Start(); err != nil {
 		return "", fmt.Errorf("start cleaner of %s: %w", filepath.Base(dir), err)
