@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
 )
 
@@ -79,11 +80,11 @@ func (f *Follower) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tail == current.position {
-		f.ring.fresh.Store(begin.UnixNano())
-		return f.wait(ctx, current.position)
+	if tail != current.position {
+		return f.read(ctx, current, tail, begin)
 	}
-	return f.read(ctx, current)
+	f.ring.fresh.Store(&begin)
+	return f.wait(ctx, current.position)
 }
 
 // tail returns the id of the newest entry of a complete log.
@@ -121,8 +122,9 @@ func orZero(id string) string {
 	return id
 }
 
-// read applies what came after the ring's position; entries that do not follow one another are a gap.
-func (f *Follower) read(ctx context.Context, current *ring) error {
+// read applies what came after the ring's position; entries that do not follow one another are a gap. tail is where the
+// log ended at begin: a ring that got there is as fresh as that, however fast the log goes on growing.
+func (f *Follower) read(ctx context.Context, current *ring, tail string, begin time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	streams, err := f.client.XRead(ctx, &redis.XReadArgs{
@@ -134,22 +136,30 @@ func (f *Follower) read(ctx context.Context, current *ring) error {
 	if err != nil {
 		return fmt.Errorf("read application log: %w", err)
 	}
-	applications, position := maps.Clone(current.byUID), current.position
+	applications, position, reached := maps.Clone(current.byUID), current.position, false
+	unreadable := maps.Clone(current.unreadable)
 	for _, m := range streams[0].Messages {
 		if previous, _ := m.Values[registry.FieldPrevious].(string); previous != orZero(position) {
 			return errGap
 		}
 		record, _ := m.Values[registry.FieldRecord].(string)
-		if err := apply(applications, record); err != nil {
-			return fmt.Errorf("read application log entry %s: %w", m.ID, err)
+		uid, err := apply(applications, record)
+		if err != nil {
+			return errGap // the snapshot tells whose record it is
 		}
+		delete(unreadable, apikey.ClientID(uid))
 		position = m.ID
+		reached = reached || position == tail
 	}
-	f.ring.ring.Store(newRing(applications, position))
+	f.ring.ring.Store(newRing(applications, unreadable, position))
+	if reached {
+		f.ring.fresh.Store(&begin)
+	}
 	return nil
 }
 
-// snapshot reads the newest record of every application in one command, so that it is of one moment.
+// snapshot reads the newest record of every application in one command, so that it is of one moment. A record that
+// cannot be read harms only its own application, whose credentials are neither right nor wrong then.
 func (f *Follower) snapshot(ctx context.Context) error {
 	begin := f.ring.now()
 	fields, err := f.client.HGetAll(ctx, registry.LatestKey).Result()
@@ -160,32 +170,35 @@ func (f *Follower) snapshot(ctx context.Context) error {
 		return errIncomplete
 	}
 	applications := make(map[uuid.UUID]*registry.Application, len(fields))
+	unreadable := map[string]struct{}{}
 	for field, record := range fields {
-		if _, err := uuid.Parse(field); err != nil {
+		uid, err := uuid.Parse(field)
+		if err != nil {
 			continue // tail, complete and what auth keeps beside them
 		}
-		if err := apply(applications, record); err != nil {
-			return fmt.Errorf("read application %s: %w", field, err)
+		if _, err := apply(applications, record); err != nil {
+			f.log.ErrorContext(ctx, "application record cannot be read", "application", uid, "error", err)
+			unreadable[apikey.ClientID(uid)] = struct{}{}
 		}
 	}
-	f.ring.ring.Store(newRing(applications, fields[registry.FieldTail]))
-	f.ring.fresh.Store(begin.UnixNano())
+	f.ring.ring.Store(newRing(applications, unreadable, fields[registry.FieldTail]))
+	f.ring.fresh.Store(&begin)
 	f.log.InfoContext(ctx, "application log read", "applications", len(applications))
 	return nil
 }
 
-func apply(applications map[uuid.UUID]*registry.Application, record string) error {
+// apply takes a record over and returns whose it is. Older revisions than the known one change nothing.
+func apply(applications map[uuid.UUID]*registry.Application, record string) (uuid.UUID, error) {
 	var a registry.Application
 	if err := json.Unmarshal([]byte(record), &a); err != nil {
-		return err
+		return uuid.Nil, fmt.Errorf("decode application record: %w", err)
 	}
-	if known := applications[a.UID]; known != nil && known.Revision > a.Revision {
-		return nil
-	}
-	if a.Deleted {
+	switch known := applications[a.UID]; {
+	case known != nil && known.Revision > a.Revision:
+	case a.Deleted:
 		delete(applications, a.UID)
-		return nil
+	default:
+		applications[a.UID] = &a
 	}
-	applications[a.UID] = &a
-	return nil
+	return a.UID, nil
 }

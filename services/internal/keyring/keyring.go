@@ -29,6 +29,8 @@ type ring struct {
 	byName   map[string]*registry.Application // namespace/name
 	byHash   map[apikey.Hash]grant
 	position string // id of the newest log entry that is in it
+
+	unreadable map[string]struct{} // client ids of applications whose record cannot be read
 }
 
 type grant struct {
@@ -38,9 +40,11 @@ type grant struct {
 
 // Keyring answers from memory who a credential belongs to. It is safe for concurrent use.
 type Keyring struct {
-	now   func() time.Time
-	ring  atomic.Pointer[ring]
-	fresh atomic.Int64 // when Redis was last asked and answered that the ring is up to date, in Unix nanoseconds
+	now  func() time.Time
+	ring atomic.Pointer[ring]
+	// fresh is when Redis was last asked and answered that the ring is up to date. It keeps the monotonic clock's
+	// reading: a wall clock that is set back must not make an old ring fresh.
+	fresh atomic.Pointer[time.Time]
 }
 
 // New returns an empty Keyring, which refuses everyone as not ready until a Follower has filled it.
@@ -51,7 +55,7 @@ func (k *Keyring) Ready() error {
 	if k.ring.Load() == nil {
 		return fault.New(fault.CodeStarting, "the application log has not been read yet")
 	}
-	if k.now().Sub(time.Unix(0, k.fresh.Load())) > staleAfter {
+	if fresh := k.fresh.Load(); fresh == nil || k.now().Sub(*fresh) > staleAfter {
 		return fault.New(fault.CodeUnavailable, "the application log cannot be followed; credentials cannot be checked")
 	}
 	return nil
@@ -73,15 +77,20 @@ func (k *Keyring) Authenticate(clientID, key string) (Principal, error) {
 		return Principal{}, err
 	}
 	// The map is keyed by a digest of 256 random bits: what its lookup's timing could tell helps nobody to a key.
-	found, ok := k.ring.Load().byHash[apikey.HashOf(key)]
+	r := k.ring.Load()
+	found, ok := r.byHash[apikey.HashOf(key)]
 	switch {
 	case ok && (clientID == "" || clientID == found.Application.ClientID) && !found.expired(k.now()):
 		return found.Principal, nil
 	case ok && found.expired(k.now()):
 		return Principal{}, fault.New(fault.CodeUnauthenticated, "the credential has expired")
 	}
-	if _, err := apikey.Parse(key); err != nil {
+	id, err := apikey.Parse(key)
+	if err != nil {
 		return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is mistyped or cut off: its form or checksum is wrong")
+	}
+	if _, unreadable := r.unreadable[id.ClientID]; unreadable {
+		return Principal{}, fault.New(fault.CodeUnavailable, "the record of this key's application cannot be read; the key cannot be checked")
 	}
 	return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is unknown, revoked or of another client id")
 }
@@ -101,12 +110,12 @@ func (k *Keyring) Application(reference string) *registry.Application {
 }
 
 // newRing indexes applications by everything that is looked up.
-func newRing(applications map[uuid.UUID]*registry.Application, position string) *ring {
+func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[string]struct{}, position string) *ring {
 	r := &ring{
 		byUID:    applications,
 		byName:   make(map[string]*registry.Application, len(applications)),
 		byHash:   make(map[apikey.Hash]grant, 2*len(applications)),
-		position: position,
+		position: position, unreadable: unreadable,
 	}
 	for _, a := range applications {
 		// A resource that was deleted and made again has another UID: the younger one owns the name.
