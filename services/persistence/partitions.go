@@ -85,18 +85,21 @@ func (d *days) ensure(ctx context.Context, pool *pgxpool.Pool, wanted []time.Tim
 }
 
 // makePartition creates a table beside the others and attaches it, which blocks neither readers nor writers as
-// CREATE TABLE … PARTITION OF would.
+// CREATE TABLE … PARTITION OF would. A table that somebody has detached and not dropped is attached again: without it
+// its day's events could never be stored, nor what is behind them on the stream.
 func makePartition(ctx context.Context, tx pgx.Tx, start time.Time) error {
 	name := "events_" + start.Format("20060102")
-	var exists bool
-	err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", Schema+"."+name).Scan(&exists)
-	if err != nil || exists {
+	var attached bool
+	err := tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass($1) AND inhparent = 'persistence.events'::regclass)`,
+		Schema+"."+name).Scan(&attached)
+	if err != nil || attached {
 		return err
 	}
 	table := pgx.Identifier{Schema, name}.Sanitize()
 	from, to := start.Format(time.RFC3339), start.Add(day).Format(time.RFC3339)
 	_, err = tx.Exec(ctx, fmt.Sprintf(`
-		CREATE TABLE %[1]s (LIKE persistence.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+		CREATE TABLE IF NOT EXISTS %[1]s (LIKE persistence.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 		ALTER TABLE persistence.events ATTACH PARTITION %[1]s FOR VALUES FROM ('%[2]s') TO ('%[3]s');`, table, from, to))
 	return err
 }

@@ -53,6 +53,18 @@ func TestDroppedPartitionIsMadeAgain(t *testing.T) {
 	f.same("events", []string{"after", "today"}, f.lines("SELECT id FROM persistence.events ORDER BY id"))
 }
 
+// TestDetachedPartitionIsAttachedAgain: as after a retention that ended between its two steps.
+func TestDetachedPartitionIsAttachedAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	old := time.Now().UTC().AddDate(0, 0, -30)
+	f.insert(f.request(shop, at(item("before", "s", ""), old)))
+	_, err := f.pool.Exec(t.Context(), "ALTER TABLE persistence.events DETACH PARTITION "+partitionName(old))
+	f.must(err)
+	f.same("outcomes", Outcomes{Stored: 1}, f.insert(f.request(shop, at(item("after", "s", ""), old))))
+	f.same("events", []string{"after", "before"}, f.lines("SELECT id FROM persistence.events ORDER BY id"))
+}
+
 func TestPartitionsAreMadeOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -1,0 +1,49 @@
+package persistence
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+// FuzzCursor: whatever a client sends is a cursor that reads back the same, or an invalid parameter.
+func FuzzCursor(f *testing.F) {
+	f.Add(Position{Time: time.Unix(1, 0), Sequence: event.Sequence{1}}.String())
+	f.Add("")
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePosition(text)
+		if err != nil {
+			if fault.ProblemOf(err).Code != fault.CodeParameter {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		again, err := parsePosition(p.String())
+		if err != nil || *again != *p {
+			t.Errorf("%q reads as %v, and that as %v (%v)", text, p, again, err)
+		}
+	})
+}
+
+// FuzzQuery: a query string is a query within its bounds, or an invalid parameter.
+func FuzzQuery(f *testing.F) {
+	f.Add("session_id=s&limit=10&from=2024-01-02T03:04:05Z&to=2024-01-03+00:00:00&cursor=AAAA")
+	f.Add("category=%00&name=%ff")
+	f.Fuzz(func(t *testing.T, text string) {
+		values, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		q, _, err := parseQuery(values, "session_id", "category", "name", "from", "to", "limit", "cursor")
+		switch {
+		case err != nil && fault.ProblemOf(err).Code != fault.CodeParameter:
+			t.Errorf("error %v", err)
+		case err == nil && (q.Limit < 1 || q.Limit > maxLimit || !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To)):
+			t.Errorf("%q reads as %+v", text, q)
+		}
+	})
+}
