@@ -90,5 +90,6 @@ func BenchmarkCopy(b *testing.B) {
 }
 
 func rowsPerSecond(b *testing.B, size int) {
+	b.Helper()
 	b.ReportMetric(float64(b.N)*float64(size)/b.Elapsed().Seconds(), "rows/s")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func parsePosition(text string) (*Position, error) {
 func parseQuery(values url.Values, known ...string) (Query, string, error) {
 	q, application := Query{Limit: defaultLimit}, ""
 	for name, given := range values {
-		if !contains(known, name) {
+		if !slices.Contains(known, name) {
 			return q, "", fault.New(fault.CodeParameter, fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(known, ", ")))
 		}
 		if len(given) != 1 {
@@ -127,15 +128,6 @@ func parseTime(name, value string) (time.Time, error) {
 			"; in a URL a + must be written %2B")
 	}
 	return t, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // conditions builds a WHERE clause.

@@ -272,7 +272,7 @@ func TestRefusedQueries(t *testing.T) {
 			}
 		}
 	}
-	response, err := http.Post(l.url+"/v1/events", "application/json", strings.NewReader("{}")) //nolint:noctx // a test's
+	response, err := http.Post(l.url+"/v1/events", "application/json", strings.NewReader("{}"))
 	l.must(err)
 	l.must(response.Body.Close())
 	if response.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(response.Header.Get("Allow"), "GET") {

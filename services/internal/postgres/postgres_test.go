@@ -155,7 +155,7 @@ func unsafePostgres(t *testing.T) (target string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's own user passes through it
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL's own user passes through it
 		t.Fatal(err)
 	}
 	server, err := servers.StartPostgres(t.Context(), servers.PostgresOptions{
@@ -213,8 +213,10 @@ func TestIsDataError(t *testing.T) {
 		"syntax":            {"SELEKT", nil, "42601", false},
 		"read-only":         {"BEGIN READ ONLY; INSERT INTO keyed VALUES ('b'); COMMIT", nil, "25006", false},
 		"timed out":         {"BEGIN; SET LOCAL statement_timeout = 1; SELECT pg_sleep(10); COMMIT", nil, "57014", false},
-		"lock not to be had": {"BEGIN; SET LOCAL lock_timeout = 1; LOCK TABLE keyed NOWAIT; SELECT pg_advisory_xact_lock(1); COMMIT",
-			nil, "55P03", false},
+		"lock not to be had": {
+			"BEGIN; SET LOCAL lock_timeout = 1; LOCK TABLE keyed NOWAIT; SELECT pg_advisory_xact_lock(1); COMMIT",
+			nil, "55P03", false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
