@@ -18,10 +18,10 @@ func Authenticate(keys *keyring.Keyring, r *http.Request) (keyring.Principal, er
 		if id == "" {
 			return keyring.Principal{}, fault.New(fault.CodeUnauthenticated, "HTTP Basic needs the client id as user name")
 		}
-		return keys.Authenticate(id, secret)
+		return keys.Authenticate(r.Context(), id, secret)
 	}
 	if token, ok := Bearer(r); ok {
-		return keys.Authenticate("", token)
+		return keys.Authenticate(r.Context(), "", token)
 	}
 	return keyring.Principal{}, fault.New(fault.CodeUnauthenticated,
 		"send Authorization: Basic (client id and secret) or Bearer (API key)")

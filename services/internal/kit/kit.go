@@ -41,8 +41,13 @@ func Handler[Req, Resp any](
 			return encode(ctx, w, response.(Resp))
 		},
 		kithttp.ServerErrorEncoder(func(ctx context.Context, err error, w http.ResponseWriter) {
-			noteError(ctx, err)
-			fault.Write(w, err)
+			switch recorder, _ := w.(*statusRecorder); {
+			case recorder == nil || !recorder.began:
+				noteError(ctx, err)
+				fault.Write(w, err)
+			case !recorder.gone:
+				noteError(ctx, err) // too late for another answer
+			}
 		}),
 	)
 }

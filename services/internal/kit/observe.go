@@ -86,7 +86,16 @@ type labelSets struct {
 	sets  map[label]metric.MeasurementOption
 }
 
+// otherMethod is OpenTelemetry's name for methods that nobody knows: clients may not make labels up.
+const otherMethod = "_OTHER"
+
 func (l *labelSets) of(method string, status int) metric.MeasurementOption {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+	default:
+		method = otherMethod
+	}
 	l.mu.RLock()
 	set, ok := l.sets[label{method, status}]
 	l.mu.RUnlock()
@@ -104,14 +113,24 @@ func (l *labelSets) of(method string, status int) metric.MeasurementOption {
 	return set
 }
 
+// statusRecorder remembers what became of an answer.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
+	began  bool // something was written
+	gone   bool // writing failed: nobody is there to read it
 }
 
 func (r *statusRecorder) WriteHeader(status int) {
-	r.status = status
+	r.status, r.began = status, true
 	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *statusRecorder) Write(b []byte) (n int, err error) {
+	r.began = true
+	n, err = r.ResponseWriter.Write(b)
+	r.gone = r.gone || err != nil
+	return n, err
 }
 
 // Unwrap lets http.ResponseController reach the connection.
