@@ -171,7 +171,7 @@ func (f *fixture) within(limit time.Duration, what string, so func() error) {
 
 // knows is nil when the ring takes the key for the application's.
 func (f *fixture) knows(a registry.Application, key string) error {
-	p, err := f.ring.Authenticate("", key)
+	p, err := f.ring.Authenticate(context.Background(), "", key)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (f *Follower) step(ctx context.Context) error {
 	if tail != current.position {
 		return f.read(ctx, current, tail, begin)
 	}
-	f.ring.fresh.Store(&begin)
+	f.ring.prove(begin)
 	return f.wait(ctx, current.position)
 }
 
@@ -153,7 +153,7 @@ func (f *Follower) read(ctx context.Context, current *ring, tail string, begin t
 	}
 	f.ring.ring.Store(newRing(applications, unreadable, position))
 	if reached {
-		f.ring.fresh.Store(&begin)
+		f.ring.prove(begin)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (f *Follower) snapshot(ctx context.Context) error {
 		}
 	}
 	f.ring.ring.Store(newRing(applications, unreadable, fields[registry.FieldTail]))
-	f.ring.fresh.Store(&begin)
+	f.ring.prove(begin)
 	f.log.InfoContext(ctx, "application log read", "applications", len(applications))
 	return nil
 }

@@ -3,6 +3,7 @@
 package keyring
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -45,10 +46,43 @@ type Keyring struct {
 	// fresh is when Redis was last asked and answered that the ring is up to date. It keeps the monotonic clock's
 	// reading: a wall clock that is set back must not make an old ring fresh.
 	fresh atomic.Pointer[time.Time]
+	// beat is closed, and replaced, whenever fresh moves.
+	beat atomic.Pointer[chan struct{}]
 }
 
 // New returns an empty Keyring, which refuses everyone as not ready until a Follower has filled it.
-func New(now func() time.Time) *Keyring { return &Keyring{now: now} }
+func New(now func() time.Time) *Keyring {
+	k := &Keyring{now: now}
+	beat := make(chan struct{})
+	k.beat.Store(&beat)
+	return k
+}
+
+// prove notes that the ring was up to date at a moment.
+func (k *Keyring) prove(moment time.Time) {
+	k.fresh.Store(&moment)
+	next := make(chan struct{})
+	close(*k.beat.Swap(&next))
+}
+
+// caughtUp waits until the ring is proven to be as new as a moment, which takes as long as one read of the log's end.
+func (k *Keyring) caughtUp(ctx context.Context, moment time.Time) error {
+	stale := time.NewTimer(staleAfter)
+	defer stale.Stop()
+	for {
+		beat := *k.beat.Load()
+		if fresh := k.fresh.Load(); fresh != nil && !fresh.Before(moment) {
+			return nil
+		}
+		select {
+		case <-beat:
+		case <-stale.C:
+			return fault.New(fault.CodeUnavailable, "the application log cannot be followed; credentials cannot be checked")
+		case <-ctx.Done():
+			return fault.Wrap(fault.CodeUnavailable, "the request ended before its credential was checked", ctx.Err())
+		}
+	}
+}
 
 // Ready answers nil when the log was read and is followed without a gap; else a fault of kind Unavailable.
 func (k *Keyring) Ready() error {
@@ -69,13 +103,30 @@ func (k *Keyring) Read() error {
 	return nil
 }
 
-// Authenticate finds who an API key belongs to. clientID is what came with it in HTTP Basic, or "". The same steps are
-// taken for unknown keys and wrong ones. Errors are faults: Unavailable while the keyring is not ready (never Denied:
-// the key may be right), else CodeUnauthenticated.
-func (k *Keyring) Authenticate(clientID, key string) (Principal, error) {
+// Authenticate finds who an API key belongs to. clientID is what came with it in HTTP Basic, or "". A key of the right
+// form is refused only after the ring was proven to be as new as the question, about 100 ms later: a credential that
+// auth has confirmed is never refused, however short ago that was. The same steps are taken for unknown keys and wrong
+// ones. Errors are faults: Unavailable while the keyring is not ready (never Denied: the key may be right), else
+// CodeUnauthenticated.
+func (k *Keyring) Authenticate(ctx context.Context, clientID, key string) (Principal, error) {
 	if err := k.Ready(); err != nil {
 		return Principal{}, err
 	}
+	asked := k.now()
+	if principal, err := k.look(clientID, key); err == nil {
+		return principal, nil
+	}
+	if _, err := apikey.Parse(key); err != nil {
+		return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is mistyped or cut off: its form or checksum is wrong")
+	}
+	if err := k.caughtUp(ctx, asked); err != nil {
+		return Principal{}, err
+	}
+	return k.look(clientID, key)
+}
+
+// look finds a key in the ring as it is.
+func (k *Keyring) look(clientID, key string) (Principal, error) {
 	// The map is keyed by a digest of 256 random bits: what its lookup's timing could tell helps nobody to a key.
 	r := k.ring.Load()
 	found, ok := r.byHash[apikey.HashOf(key)]
@@ -85,12 +136,10 @@ func (k *Keyring) Authenticate(clientID, key string) (Principal, error) {
 	case ok && found.expired(k.now()):
 		return Principal{}, fault.New(fault.CodeUnauthenticated, "the credential has expired")
 	}
-	id, err := apikey.Parse(key)
-	if err != nil {
-		return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is mistyped or cut off: its form or checksum is wrong")
-	}
-	if _, unreadable := r.unreadable[id.ClientID]; unreadable {
-		return Principal{}, fault.New(fault.CodeUnavailable, "the record of this key's application cannot be read; the key cannot be checked")
+	if id, err := apikey.Parse(key); err == nil {
+		if _, unreadable := r.unreadable[id.ClientID]; unreadable {
+			return Principal{}, fault.New(fault.CodeUnavailable, "the record of this key's application cannot be read; the key cannot be checked")
+		}
 	}
 	return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is unknown, revoked or of another client id")
 }

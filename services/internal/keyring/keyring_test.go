@@ -32,7 +32,7 @@ func away(err error) error     { return failed(err, fault.Unavailable, fault.Cod
 
 // errOf is the error with which the ring answers a key.
 func (f *fixture) errOf(key string) error {
-	_, err := f.ring.Authenticate("", key)
+	_, err := f.ring.Authenticate(context.Background(), "", key)
 	return err
 }
 
@@ -117,7 +117,7 @@ func TestAuthenticate(t *testing.T) {
 		"another's password": {a.ClientID, "hunter2", "", "mistyped"},
 		"very long":          {"", strings.Repeat("e", 1<<20), "", "mistyped"},
 	} {
-		p, err := f.ring.Authenticate(c.clientID, c.key)
+		p, err := f.ring.Authenticate(context.Background(), c.clientID, c.key)
 		if c.says == "" {
 			if err != nil || p.Application.UID != a.UID || p.Credential != c.credential {
 				t.Errorf("%s: got %+v, %v", name, p, err)
@@ -444,7 +444,7 @@ func TestAuthenticateWhileTheLogGrows(t *testing.T) {
 			ticker := time.NewTicker(20 * time.Millisecond)
 			defer ticker.Stop()
 			for {
-				if _, err := f.ring.Authenticate(stays.ClientID, keyStays); fault.KindOf(err) == fault.Denied {
+				if _, err := f.ring.Authenticate(context.Background(), stays.ClientID, keyStays); fault.KindOf(err) == fault.Denied {
 					t.Errorf("a valid key was answered %v", err)
 					return
 				}
@@ -491,7 +491,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if _, err := ring.Authenticate(id, k); (err == nil) != (name == "valid") {
+					if _, err := ring.Authenticate(context.Background(), id, k); (err == nil) != (name == "valid") {
 						b.Fatal(err)
 					}
 				}
