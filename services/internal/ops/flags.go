@@ -56,17 +56,27 @@ func ParseFlags(fs *flag.FlagSet, purpose string, args []string) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// Secret is a flag value that can be read from a file and never shows itself.
-type Secret struct{ value string }
+// Secret is a flag value that can be read from a file and never shows itself. It is behind a pointer because fmt asks
+// no String method of an unexported field: a printed configuration would show it.
+type Secret struct{ value *string }
 
 // String hides the value, in help and in logs.
-func (s *Secret) String() string { return "" }
+func (s Secret) String() string { return "" }
 
 // Set takes the value itself.
-func (s *Secret) Set(value string) error { s.value = strings.TrimSpace(value); return nil }
+func (s *Secret) Set(value string) error {
+	value = strings.TrimSpace(value)
+	s.value = &value
+	return nil
+}
 
 // Reveal returns the value.
-func (s *Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // SecretVar defines two flags: name with the secret itself and name-file with a path to it.
 func SecretVar(fs *flag.FlagSet, s *Secret, name, usage string) {
