@@ -113,16 +113,36 @@ func (p *Postgres) eventPage(ctx context.Context, sql string, args []any, limit 
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
-	events, err := pgx.CollectRows(rows, scanEvent)
+	events, more, err := collect(rows, limit, scanEvent, func(e *Event) int { return len(e.Data) })
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
 	page := EventPage{Events: events}
-	if len(events) > limit {
-		page.Events = events[:limit]
-		page.NextCursor = page.Events[limit-1].position.String()
+	if more {
+		page.NextCursor = events[len(events)-1].position.String()
 	}
 	return page, nil
+}
+
+// maxPageBytes ends a page early: a thousand of the largest events would be a gigabyte.
+const maxPageBytes = 8 << 20
+
+// collect reads the rows of a page, and tells whether there are more.
+func collect[Row any](rows pgx.Rows, limit int, scan pgx.RowToFunc[Row], size func(*Row) int) (page []Row, more bool, err error) {
+	defer rows.Close()
+	page = []Row{}
+	for bytes := 0; rows.Next(); {
+		if len(page) == limit || bytes > maxPageBytes {
+			return page, true, nil
+		}
+		row, err := scan(rows)
+		if err != nil {
+			return nil, false, err
+		}
+		bytes += size(&row)
+		page = append(page, row)
+	}
+	return page, false, rows.Err()
 }
 
 func scanEvent(row pgx.CollectableRow) (Event, error) {
@@ -191,6 +211,7 @@ type Failure struct {
 	TraceID        string         `json:"trace_id,omitempty"`
 
 	position Position
+	size     int // bytes of the original
 }
 
 // FailurePage is a page of failures, newest first.
@@ -215,14 +236,13 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}
-	failures, err := pgx.CollectRows(rows, scanFailure)
+	failures, more, err := collect(rows, q.Limit, scanFailure, func(f *Failure) int { return f.size })
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}
 	page := FailurePage{Failures: failures}
-	if len(failures) > q.Limit {
-		page.Failures = failures[:q.Limit]
-		page.NextCursor = page.Failures[q.Limit-1].position.String()
+	if more {
+		page.NextCursor = failures[len(failures)-1].position.String()
 	}
 	return page, nil
 }
@@ -234,7 +254,8 @@ func scanFailure(row pgx.CollectableRow) (Failure, error) {
 	var trace *uuid.UUID
 	err := row.Scan(&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
 		&received, &original, &f.Truncated, &trace)
-	f.ReceivedAt, f.TraceID, f.position = event.FormatTimestamp(received), traceText(trace), Position{received, f.ID}
+	f.ReceivedAt, f.TraceID = event.FormatTimestamp(received), traceText(trace)
+	f.position, f.size = Position{received, f.ID}, len(original)
 	if utf8.Valid(original) {
 		text := string(original)
 		f.Original = &text

@@ -315,3 +315,19 @@ func TestMigrateLeavesTheSessionAsItWas(t *testing.T) {
 		t.Errorf("statement_timeout is %s after a failed migration", got)
 	}
 }
+
+// TestMigrateLeavesNewerSchemasAlone: while a release is rolled out, a replica of the one before starts again beside it.
+func TestMigrateLeavesNewerSchemasAlone(t *testing.T) {
+	t.Parallel()
+	pool := open(t, testenv.Postgres(t), 1)
+	before := fstest.MapFS{"001_first.sql": {Data: []byte("CREATE TABLE kept.t (n int);")}}
+	after := fstest.MapFS{"001_first.sql": before["001_first.sql"], "002_second.sql": {Data: []byte("ALTER TABLE kept.t ADD m int;")}}
+	for _, migrations := range []fstest.MapFS{after, before} {
+		if err := postgres.Migrate(t.Context(), pool, "kept", migrations); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := pool.Exec(t.Context(), "SELECT n, m FROM kept.t"); err != nil {
+		t.Error(err)
+	}
+}
