@@ -171,7 +171,10 @@ func checkReferences(t *testing.T, document map[string]any, node any) {
 		if reference, ok := node["$ref"].(string); ok && lookUp(document, reference) == nil {
 			t.Errorf("%s leads nowhere", reference)
 		}
-		for _, child := range node {
+		for name, child := range node {
+			if child == nil { // an unquoted comma in {description: a, b} makes b a key
+				t.Errorf("%q has no value", name)
+			}
 			checkReferences(t, document, child)
 		}
 	case []any:
