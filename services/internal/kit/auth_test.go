@@ -31,8 +31,10 @@ func newKeyring(t *testing.T) (ring *keyring.Keyring, clientID, key string) {
 	uid := uuid.New()
 	clientID = apikey.ClientID(uid)
 	key = apikey.New("test", clientID, "1")
-	record, err := json.Marshal(registry.Application{UID: uid, Namespace: "shop", Name: "a", ClientID: clientID, Revision: 1,
-		Credentials: []registry.Credential{{ID: "1", SHA256: registry.Digest(apikey.HashOf(key))}}})
+	record, err := json.Marshal(registry.Application{
+		UID: uid, Namespace: "shop", Name: "a", ClientID: clientID, Revision: 1,
+		Credentials: []registry.Credential{{ID: "1", SHA256: registry.Digest(apikey.HashOf(key))}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

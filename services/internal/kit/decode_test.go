@@ -1,6 +1,7 @@
 package kit_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestDecodeJSON(t *testing.T) {
 			var into struct {
 				A int `json:"a"`
 			}
-			err := kit.DecodeJSON(httptest.NewRequest("PUT", "/", strings.NewReader(c.body)), 64, &into)
+			err := kit.DecodeJSON(httptest.NewRequest(http.MethodPut, "/", strings.NewReader(c.body)), 64, &into)
 			if c.code == "" {
 				if err != nil || into.A != 1 {
 					t.Fatalf("got %v, %+v", err, into)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,8 +33,8 @@ func Handler[Req, Resp any](
 	middleware ...endpoint.Middleware,
 ) http.Handler {
 	next := Endpoint(method)
-	for i := len(middleware) - 1; i >= 0; i-- {
-		next = middleware[i](next)
+	for _, wrap := range slices.Backward(middleware) {
+		next = wrap(next)
 	}
 	return kithttp.NewServer(next,
 		func(ctx context.Context, r *http.Request) (any, error) { return decode(ctx, r) },

@@ -156,7 +156,7 @@ func (o *observed) counts() map[string]uint64 {
 	for _, scope := range collected.ScopeMetrics {
 		for _, m := range scope.Metrics {
 			for _, p := range m.Data.(metricdata.Histogram[float64]).DataPoints {
-				text := func(key attribute.Key) string { v, _ := p.Attributes.Value(key); return v.Emit() }
+				text := func(key attribute.Key) string { v, _ := p.Attributes.Value(key); return v.String() }
 				found[text("http.request.method")+" "+text("http.route")+" "+text("http.response.status_code")] += p.Count
 			}
 		}

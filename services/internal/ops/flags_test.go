@@ -121,7 +121,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func captured(t *testing.T, print func()) string {
+func captured(t *testing.T, act func()) string {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -130,7 +130,7 @@ func captured(t *testing.T, print func()) string {
 	stdout := os.Stdout
 	os.Stdout = w
 	defer func() { os.Stdout = stdout }()
-	print()
+	act()
 	_ = w.Close()
 	output, err := io.ReadAll(r)
 	if err != nil {

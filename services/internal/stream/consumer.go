@@ -67,7 +67,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := c.session(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // what a stop interrupts is no failure: it comes again as pending
 		}
 		if !c.failing {
 			c.Log.WarnContext(ctx, "consuming interrupted", "error", err)

@@ -224,9 +224,9 @@ func TestEntriesOfTheDeadAreClaimed(t *testing.T) {
 	if err := createGroups(t.Context(), f.client, event.PersistenceGroup, []string{stream0}); err != nil {
 		t.Fatal(err)
 	}
-	want := make([]string, 3*firstCount)
-	for i := range want {
-		want[i] = fmt.Sprintf("of the dead %02d", i)
+	var want []string
+	for i := range 3 * firstCount {
+		want = append(want, fmt.Sprintf("of the dead %02d", i))
 		f.add(stream0, "*", want[i])
 	}
 	f.idle("dead", f.readAs("dead")...)

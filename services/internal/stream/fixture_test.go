@@ -209,6 +209,7 @@ type meter struct {
 }
 
 func newMeter(t testing.TB) *meter {
+	t.Helper()
 	reader := sdkmetric.NewManualReader()
 	return &meter{t, reader, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))}
 }

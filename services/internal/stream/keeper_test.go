@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -54,7 +55,7 @@ func (f *fixture) read(group string, count int64) (ids []string) {
 	read, err := f.client.XReadGroup(f.Context(), &redis.XReadGroupArgs{
 		Group: group, Consumer: "c", Streams: []string{stream0, ">"}, Count: count, Block: -1,
 	}).Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return nil
 	}
 	if err != nil {

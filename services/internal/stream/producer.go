@@ -113,7 +113,6 @@ func (p *Producer) Run(ctx context.Context) error {
 	var held *waiting // taken from the queue, but too large for the entry before
 	for {
 		first := held
-		held = nil
 		if first == nil {
 			select {
 			case first = <-p.queue:

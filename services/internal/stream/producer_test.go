@@ -88,11 +88,13 @@ func TestOverloadIsAnsweredAtOnce(t *testing.T) {
 	cancel()
 	for name, fill := range map[string]func(t *testing.T, p *Producer){
 		"bytes": func(t *testing.T, p *Producer) {
+			t.Helper()
 			if err := p.Publish(gone, make([]byte, maxQueuedBytes-1), ""); !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
 		},
 		"requests": func(t *testing.T, p *Producer) {
+			t.Helper()
 			for range maxQueued {
 				if err := p.Publish(gone, nil, ""); !errors.Is(err, context.Canceled) {
 					t.Fatal(err)

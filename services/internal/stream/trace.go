@@ -21,7 +21,7 @@ func TraceParent(ctx context.Context) string {
 // links turns space-separated traceparents into span links: a batch has many creators and so no parent.
 func links(traceparents string) []trace.Link {
 	var found []trace.Link
-	for _, parent := range strings.Fields(traceparents) {
+	for parent := range strings.FieldsSeq(traceparents) {
 		ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": parent})
 		if sc := trace.SpanContextFromContext(ctx); sc.IsValid() && len(found) < maxTraces {
 			found = append(found, trace.Link{SpanContext: sc})
