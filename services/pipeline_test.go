@@ -24,6 +24,9 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
+// workers that post at once while something is killed.
+const workers = 16
+
 // workload posts events of many sessions at once, each session's in order, singly and in batches, and sends some of
 // them again.
 type workload struct {
@@ -281,7 +284,7 @@ func TestSameIDWithOtherContentBecomesFailure(t *testing.T) {
 func TestKilledPersistenceLosesAndDuplicatesNothing(t *testing.T) {
 	s := newSystem(t, "")
 	a := s.register("web", registry.Policy{})
-	w := workload{sessions: 60, perSession: 50, workers: 16, batch: 25, resend: 0.1}
+	w := workload{sessions: 60, perSession: 50, workers: workers, batch: 25, resend: 0.1}
 	s.whileRunning(w, a, func() {
 		s.withBatchInHand(s.persistence.Kill)
 		s.persistence.Restart()
@@ -295,7 +298,7 @@ func TestKilledPersistenceLosesAndDuplicatesNothing(t *testing.T) {
 func TestKilledIngestLosesAndDuplicatesNothing(t *testing.T) {
 	s := newSystem(t, "")
 	a := s.register("web", registry.Policy{})
-	w := workload{sessions: 60, perSession: 50, workers: 16, batch: 25, resend: 0.1}
+	w := workload{sessions: 60, perSession: 50, workers: workers, batch: 25, resend: 0.1}
 	repeated := s.whileRunning(w, a, func() {
 		s.withAppendInHand(s.ingest.Kill)
 		s.ingest.Restart()
@@ -309,7 +312,7 @@ func TestKilledIngestLosesAndDuplicatesNothing(t *testing.T) {
 func TestRedisOutageHeals(t *testing.T) {
 	s := newSystem(t, "")
 	a := s.register("web", registry.Policy{})
-	w := workload{sessions: 40, perSession: 50, workers: 16, batch: 25, resend: 0.1}
+	w := workload{sessions: 40, perSession: 50, workers: workers, batch: 25, resend: 0.1}
 	s.whileRunning(w, a, func() {
 		if err := s.redis.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -326,7 +329,7 @@ func TestPostgresOutageHeals(t *testing.T) {
 	postgres := testenv.OwnPostgres(t)
 	s := newSystem(t, postgres.URL())
 	a := s.register("web", registry.Policy{})
-	w := workload{sessions: 40, perSession: 50, workers: 16, batch: 25, resend: 0.1}
+	w := workload{sessions: 40, perSession: 50, workers: workers, batch: 25, resend: 0.1}
 	s.whileRunning(w, a, func() {
 		if err := postgres.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -408,16 +411,12 @@ func (s *system) withAppendInHand(f func()) {
 	if err := s.redis.Signal(syscall.SIGSTOP); err != nil {
 		s.t.Error(err)
 	}
-	answers := s.answers.Load()
-	for { // posts are under way and none is answered any more
-		settled := time.NewTimer(200 * time.Millisecond)
-		<-settled.C
-		if now := s.answers.Load(); now == answers && s.posting.Load() > 0 {
-			break
-		} else {
-			answers = now
+	eventually(s.t, func() error {
+		if waiting := s.posting.Load(); waiting < workers/2 {
+			return fmt.Errorf("%d posts wait for an answer", waiting)
 		}
-	}
+		return nil
+	})
 	f()
 	if err := s.redis.Signal(syscall.SIGCONT); err != nil {
 		s.t.Error(err)
@@ -495,4 +494,25 @@ func problem(body []byte) string {
 	var p struct{ Code string }
 	_ = json.Unmarshal(body, &p)
 	return p.Code
+}
+
+// TestEveryPublicPortServesTheContract reads the OpenAPI document and the health of every service, as a newcomer does.
+func TestEveryPublicPortServesTheContract(t *testing.T) {
+	s := newSystem(t, "")
+	for name, p := range map[string]*testenv.Process{"auth": s.auth, "ingest": s.ingest, "persistence": s.persistence} {
+		status, body := s.do(http.MethodGet, p.URL+"/openapi.yaml", "", nil)
+		if status != http.StatusOK || !strings.HasPrefix(string(body), "openapi: 3.1") {
+			t.Errorf("%s answers %d %.40s", name, status, body)
+		}
+		for _, base := range []string{p.URL, p.OpsURL} {
+			for _, path := range []string{"/healthz", "/readyz", "/readyz?full"} {
+				if status, body := s.do(http.MethodGet, base+path, "", nil); status != http.StatusOK {
+					t.Errorf("%s: %s answers %d %s", name, path, status, body)
+				}
+			}
+		}
+		if status, body := s.do(http.MethodGet, p.URL+"/nothing", "", nil); status != http.StatusNotFound || problem(body) != "not_found" {
+			t.Errorf("%s: an unknown path answers %d %s", name, status, body)
+		}
+	}
 }

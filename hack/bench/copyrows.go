@@ -116,7 +116,7 @@ func (s *rowSource) copyFor(ctx context.Context, conn *pgx.Conn, duration time.D
 	var h histogram
 	begin := time.Now()
 	for start := begin; start.Sub(begin) < duration; {
-		if maxEvents > 0 && h.total*copyRows >= uint64(maxEvents) { //nolint:gosec // positive
+		if maxEvents > 0 && h.total*copyRows >= uint64(maxEvents) {
 			break
 		}
 		s.left = copyRows
@@ -150,7 +150,7 @@ func (s *rowSource) Next() bool {
 		return false
 	}
 	s.left--
-	at := int(s.made % uint64(len(s.events))) //nolint:gosec // below the number of events
+	at := int(s.made % uint64(len(s.events)))
 	e := &s.events[at]
 	id, err := uuid.NewV7() // ordered by time, as TheEye's ids and sequences are
 	s.err = err

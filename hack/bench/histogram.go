@@ -50,10 +50,10 @@ func (h *histogram) quantile(q float64) time.Duration {
 func bucketOf(d time.Duration) int {
 	v := uint64(max(0, d))
 	if v < 2*subBuckets {
-		return int(v) //nolint:gosec // below 128
+		return int(v)
 	}
 	shift := bits.Len64(v) - subBits - 1
-	return shift*subBuckets + int(v>>shift) //nolint:gosec // below 128 after the shift
+	return shift*subBuckets + int(v>>shift)
 }
 
 func bucketMiddle(i int) time.Duration {
@@ -61,6 +61,6 @@ func bucketMiddle(i int) time.Duration {
 		return time.Duration(i)
 	}
 	shift := i/subBuckets - 1
-	low := uint64(i-shift*subBuckets) << shift //nolint:gosec // i is a bucket's number
-	return time.Duration(low + (1<<shift)/2)   //nolint:gosec // durations are below 2^63
+	low := uint64(i-shift*subBuckets) << shift
+	return time.Duration(low + (1<<shift)/2)
 }

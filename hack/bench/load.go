@@ -108,7 +108,7 @@ func (g *load) phase(duration time.Duration) (outcome, error) {
 		total.add(&histograms[i])
 	}
 	return outcome{
-		Requests: total.total, Events: total.total * uint64(g.config.Batch), Elapsed: elapsed, //nolint:gosec // positive
+		Requests: total.total, Events: total.total * uint64(g.config.Batch), Elapsed: elapsed,
 		P50: total.quantile(0.5), P99: total.quantile(0.99),
 	}, errors.Join(errs...)
 }

@@ -90,7 +90,7 @@ func processes() ([]procStat, error) {
 	}
 	var all []procStat
 	for _, path := range paths {
-		line, err := os.ReadFile(path) //nolint:gosec // from the glob
+		line, err := os.ReadFile(path)
 		if err != nil {
 			continue
 		}

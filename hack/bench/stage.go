@@ -172,7 +172,7 @@ func (s *stage) checkBaseline(ctx context.Context, events uint64) error {
 	if err != nil {
 		return fmt.Errorf("count entries: %w", err)
 	}
-	if want := events / uint64(s.batch); entries != want { //nolint:gosec // positive
+	if want := events / uint64(s.batch); entries != want {
 		return fmt.Errorf("%d requests were answered 202, the stream has %d entries", want, entries)
 	}
 	return nil

@@ -101,7 +101,7 @@ func (c *wireConn) readChunks() error {
 		if err != nil {
 			return fmt.Errorf("read chunk size: %w", err)
 		}
-		if c.body, err = c.readInto(c.body, int(size)); err != nil { //nolint:gosec // 31 bits
+		if c.body, err = c.readInto(c.body, int(size)); err != nil {
 			return err
 		}
 		if line, err = c.line(); err != nil || len(line) != 0 {

@@ -76,7 +76,7 @@ func testLayout(t *testing.T) *layout {
 	t.Helper()
 	root, err := findRoot()
 	must(t, err)
-	dir, err := os.MkdirTemp("", "theeye-local-") //nolint:usetesting // PostgreSQL's user cannot pass what is above t.TempDir
+	dir, err := os.MkdirTemp("", "theeye-local-")
 	must(t, err)
 	must(t, os.Chmod(dir, 0o711))
 	l, err := newLayout(root, filepath.Join(dir, "local"))

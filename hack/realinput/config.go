@@ -66,7 +66,7 @@ func parseFlags(args []string) (*config, error) {
 
 // fill gives what no flag said from the environment or the file.
 func fill(places map[string]*string, envFile string) error {
-	content, err := os.ReadFile(envFile) //nolint:gosec // named by the user
+	content, err := os.ReadFile(envFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read environment file: %w", err)
 	}

@@ -49,7 +49,7 @@ func fetch(ctx context.Context, cache string) (string, error) {
 
 // readPackage checks a tarball and returns its payloads, in the package's order.
 func readPackage(file string) ([]payload, error) {
-	content, err := os.ReadFile(file) //nolint:gosec // named by the user or by us
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read package: %w", err)
 	}

@@ -47,8 +47,10 @@ func judge(want []sent, got []read) verdict {
 
 func differs(want *sent, got *read) string {
 	for _, field := range []struct{ name, want, got string }{
-		{"session_id", want.SessionID, got.SessionID}, {"category", want.Category, got.Category},
-		{"name", want.Name, got.Name}, {"timestamp", want.Timestamp, got.Timestamp},
+		{"session_id", want.SessionID, got.SessionID},
+		{"category", want.Category, got.Category},
+		{"name", want.Name, got.Name},
+		{"timestamp", want.Timestamp, got.Timestamp},
 		{"type", event.Type(want.Category, want.Name), got.Type},
 	} {
 		if field.want != field.got {

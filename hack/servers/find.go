@@ -51,7 +51,7 @@ func findPostgres(version string) (string, error) {
 
 func hasInitdb(dir string) bool {
 	for _, name := range []string{"initdb", "postgres"} {
-		info, err := os.Stat(filepath.Join(dir, name)) //nolint:gosec // where programs are is for PATH to say
+		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode()&0o111 == 0 {
 			return false
 		}

@@ -30,7 +30,7 @@ func FreePort() (int, error) {
 
 // PortFree says whether a server could listen on a port of 127.0.0.1 now.
 func PortFree(port int) bool {
-	listener, err := net.Listen("tcp", Address(port)) //nolint:noctx // it returns at once
+	listener, err := net.Listen("tcp", Address(port))
 	if err != nil {
 		return false
 	}

@@ -37,7 +37,7 @@ type Process struct {
 
 // Start starts a command.
 func Start(c Command) (*Process, error) {
-	cmd := exec.Command(c.Path, c.Args...) //nolint:gosec,noctx // starting programs is what this is for; signals end them
+	cmd := exec.Command(c.Path, c.Args...) //nolint:gosec // starting programs is what this is for; signals end them
 	cmd.Env, cmd.Dir = c.Env, c.Dir
 	if cmd.Env == nil {
 		cmd.Env = []string{} // nil would inherit

@@ -26,7 +26,7 @@ func testContext(t *testing.T) context.Context {
 // passableDir is a directory that another user can reach; t.TempDir is not.
 func passableDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "theeye-servers-") //nolint:usetesting // t.TempDir is what is closed
+	dir, err := os.MkdirTemp("", "theeye-servers-")
 	if err == nil {
 		err = os.Chmod(dir, 0o711)
 	}

@@ -170,7 +170,7 @@ func (f *fixture) send(method, path string, body any, token string) (status int,
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // only read
 	answer, err = io.ReadAll(response.Body)
 	if err != nil {
 		f.Fatal(err)

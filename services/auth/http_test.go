@@ -112,8 +112,10 @@ func TestBadRequests(t *testing.T) {
 		"unknown field":  {"PUT", app, `{"namespace":"a","name":"b","policy":{"supended":true}}`, 422, []string{"supended"}},
 		"no names":       {"PUT", app, `{}`, 422, []string{"namespace: ", "; name: "}},
 		"bad names":      {"PUT", app, `{"namespace":"a.b","name":"B","policy":{}}`, 422, []string{"namespace: ", "; name: "}},
-		"bad policy": {"PUT", app, `{"namespace":"a","name":"b","policy":{"unknownEvents":"Maybe","limits":{"burst":-1}}}`, 422,
-			[]string{"unknownEvents", "limits", "; "}},
+		"bad policy": {
+			"PUT", app, `{"namespace":"a","name":"b","policy":{"unknownEvents":"Maybe","limits":{"burst":-1}}}`, 422,
+			[]string{"unknownEvents", "limits", "; "},
+		},
 		"bad duration":     {"PUT", app, `{"namespace":"a","name":"b","policy":{"retention":"1d"}}`, 422, []string{"1d"}},
 		"too large":        {"PUT", app, `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, nil},
 		"credential id":    {"PUT", app + "/credentials/A", `{}`, 422, []string{"id"}},
@@ -154,10 +156,26 @@ func TestNames(t *testing.T) {
 		namespace, name string
 		good            bool
 	}{
-		{"shop", "web-shop", true}, {"1", "0", true}, {label, long, true}, {"a--b", "a.b-c.d", true},
-		{label + "a", "a", false}, {"a", long + "a", false}, {"", "a", false}, {"a", "", false}, {"a.b", "a", false},
-		{"A", "a", false}, {"a", "a_b", false}, {"-a", "a", false}, {"a-", "a", false}, {"a", ".a", false},
-		{"a", "a..b", false}, {"a", "a.", false}, {"a", "a.-b", false}, {"a", "a\n", false}, {"ä", "a", false}, {`a"`, "a", false},
+		{"shop", "web-shop", true},
+		{"1", "0", true},
+		{label, long, true},
+		{"a--b", "a.b-c.d", true},
+		{label + "a", "a", false},
+		{"a", long + "a", false},
+		{"", "a", false},
+		{"a", "", false},
+		{"a.b", "a", false},
+		{"A", "a", false},
+		{"a", "a_b", false},
+		{"-a", "a", false},
+		{"a-", "a", false},
+		{"a", ".a", false},
+		{"a", "a..b", false},
+		{"a", "a.", false},
+		{"a", "a.-b", false},
+		{"a", "a\n", false},
+		{"ä", "a", false},
+		{`a"`, "a", false},
 	} {
 		err := checkApplication(&registry.DesiredApplication{Namespace: c.namespace, Name: c.name})
 		if (err == nil) != c.good {
@@ -171,8 +189,13 @@ func TestOnlyTheAdminTokenOpens(t *testing.T) {
 	f := newFixture(t)
 	uid := uuid.New()
 	for _, r := range [][2]string{
-		{"GET", "/v1/applications"}, {"GET", path(uid)}, {"PUT", path(uid)}, {"DELETE", path(uid)},
-		{"GET", credentialPath(uid, "1")}, {"PUT", credentialPath(uid, "1")}, {"DELETE", credentialPath(uid, "1")},
+		{"GET", "/v1/applications"},
+		{"GET", path(uid)},
+		{"PUT", path(uid)},
+		{"DELETE", path(uid)},
+		{"GET", credentialPath(uid, "1")},
+		{"PUT", credentialPath(uid, "1")},
+		{"DELETE", credentialPath(uid, "1")},
 	} {
 		for _, token := range []string{"", "wrong", adminToken + "x"} {
 			if status, answer := f.send(r[0], r[1], "{", token); status != http.StatusUnauthorized {

@@ -43,14 +43,14 @@ type healer struct {
 // Redis has lost it, and removes credentials past their end. Servers that are away are tried again for ever.
 func (s *Service) Run(ctx context.Context) error {
 	h := &healer{Service: s}
-	pause, wake := passEvery, s.wake
-	for ctx.Err() == nil {
+	for pause := passEvery; ctx.Err() == nil; {
 		stage, err := h.pass(ctx)
 		h.note(ctx, stage, err)
+		wake := s.wake
 		if err != nil {
 			pause, wake = min(2*pause, maxPause), nil // requests that fail must not undo the back-off
 		} else {
-			pause, wake = passEvery, s.wake
+			pause = passEvery
 		}
 		timer := time.NewTimer(pause)
 		select {

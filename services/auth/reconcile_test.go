@@ -227,8 +227,13 @@ func TestOlder(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"", "", false}, {"", "1-0", true}, {"1-0", "", false}, {"1-0", "1-0", false}, {"1-9", "1-10", true},
-		{"9-1", "10-0", true}, {"10-0", "9-1", false},
+		{"", "", false},
+		{"", "1-0", true},
+		{"1-0", "", false},
+		{"1-0", "1-0", false},
+		{"1-9", "1-10", true},
+		{"9-1", "10-0", true},
+		{"10-0", "9-1", false},
 	} {
 		if got := older(c.a, c.b); got != c.want {
 			t.Errorf("older(%q, %q) = %v", c.a, c.b, got)

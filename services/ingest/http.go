@@ -30,6 +30,7 @@ func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) http.Han
 	mux.Handle("POST /v1/events", observer.Route("/v1/events",
 		d.releasing(kit.Handler(s.Accept, d.decode, encode))))
 	mux.Handle("/v1/events", kit.MethodNotAllowed(http.MethodPost))
+	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux
 }

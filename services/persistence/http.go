@@ -36,6 +36,7 @@ func Handler(r *Reader, observer *kit.Observer) http.Handler {
 	get("/v1/events", kit.Handler(retried(r.Store.Events), r.decodeEvents, reply[EventPage]))
 	get("/v1/sessions/{id}", kit.Handler(retried(r.session), r.decodeSession, reply[*Session]))
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
+	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux
 }

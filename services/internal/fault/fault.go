@@ -109,8 +109,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func KindOf(err error) Kind { return lookup(of(err).Code).kind }
 
 func of(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Code: CodeInternal, Detail: "the request could not be served; it is logged with this trace id", Err: err}

@@ -16,6 +16,7 @@ import (
 	kithttp "github.com/go-kit/kit/transport/http"
 	strict "sigs.k8s.io/json"
 
+	"github.com/theeye-dev/theeye/api"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
@@ -86,4 +87,12 @@ func DecodeJSON(r *http.Request, limit int64, into any) error {
 		return fault.New(fault.CodeInvalid, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nil
+}
+
+// OpenAPI serves the HTTP contract.
+func OpenAPI() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml")
+		_, _ = w.Write(api.OpenAPI) // the client may have gone
+	})
 }
