@@ -496,6 +496,54 @@ func problem(body []byte) string {
 	return p.Code
 }
 
+// TestServerGivenIDsAreThoseAnswered posts events without ids: what the receipt says is what is stored, and an
+// Idempotency-Key makes it the same the second time.
+func TestServerGivenIDsAreThoseAnswered(t *testing.T) {
+	s := newSystem(t, "")
+	a := s.register("web", registry.Policy{})
+	body := `[{"session_id":"s","category":"c","name":"bad","data":1},{"session_id":"s","category":"c","name":"one"},{"session_id":"s","category":"c","name":"two"}]`
+	var answered []string
+	post := func(key string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ingest.URL+"/v1/events", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+a.key)
+		if key != "" {
+			request.Header.Set("Idempotency-Key", key)
+		}
+		response, err := s.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close() //nolint:errcheck // only read
+		var receipt struct{ Events []struct{ ID, Status string } }
+		if err := json.NewDecoder(response.Body).Decode(&receipt); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range receipt.Events {
+			if e.Status == "accepted" {
+				answered = append(answered, e.ID)
+			}
+		}
+	}
+	post("")
+	post("once")
+	post("once")
+	if len(answered) != 6 || answered[2] != answered[4] || answered[3] != answered[5] {
+		t.Fatalf("accepted as %v", answered)
+	}
+	stored := map[string]bool{}
+	for _, e := range s.awaitEvents(a, url.Values{}, 4) {
+		stored[e.ID] = true
+	}
+	for _, id := range answered {
+		if !stored[id] {
+			t.Errorf("%s was answered, stored are %v", id, stored)
+		}
+	}
+}
+
 // TestEveryPublicPortServesTheContract reads the OpenAPI document and the health of every service, as a newcomer does.
 func TestEveryPublicPortServesTheContract(t *testing.T) {
 	s := newSystem(t, "")

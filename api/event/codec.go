@@ -22,7 +22,7 @@ type Request struct {
 // Item is one event of a request.
 type Item struct {
 	Original   []byte    // the event's JSON as the client sent it
-	ID         string    // given by the server, when the client sent none
+	ID         string    // given by the server, when the client sent none; empty: the item's sequence
 	OccurredAt time.Time // the corrected timestamp; zero on refused items
 	Refusal    *Refusal  // nil on accepted items
 	Truncated  bool      // Original is only the beginning

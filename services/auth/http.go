@@ -41,7 +41,7 @@ type Applications struct {
 }
 
 // NewHandler serves the admin API of a service.
-func NewHandler(s *Service, who Authorizer, observer *kit.Observer) http.Handler {
+func NewHandler(s *Service, who Authorizer, observer *kit.Observer) *http.ServeMux {
 	const (
 		applications = "/v1/applications"
 		application  = applications + "/{uid}"

@@ -24,11 +24,14 @@ import (
 const maxIdempotencyKey = 255
 
 // Handler serves ingest's public port.
-func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) http.Handler {
+func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.ServeMux {
 	d := &decoder{keys: keys}
 	mux := http.NewServeMux()
-	mux.Handle("POST /v1/events", observer.Route("/v1/events",
-		d.releasing(kit.Handler(s.Accept, d.decode, encode))))
+	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
+		defer d.release(sub.buffer)
+		return s.Accept(ctx, sub)
+	}
+	mux.Handle("POST /v1/events", observer.Route("/v1/events", kit.Handler(accept, d.decode, encode)))
 	mux.Handle("/v1/events", kit.MethodNotAllowed(http.MethodPost))
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
@@ -41,21 +44,13 @@ type decoder struct {
 	buffers sync.Pool
 }
 
-type bufferKey struct{}
+// keptBuffer bounds the buffers that are kept: a few large bodies must not make every buffer large.
+const keptBuffer = 256 << 10
 
-// releasing gives a request its body buffer and takes it back when the answer is written.
-func (d *decoder) releasing(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		buffer, _ := d.buffers.Get().(*bytes.Buffer)
-		if buffer == nil {
-			buffer = new(bytes.Buffer)
-		}
-		buffer.Reset()
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bufferKey{}, buffer)))
-		if buffer.Cap() <= 256<<10 { // a few large bodies must not make every buffer large
-			d.buffers.Put(buffer)
-		}
-	})
+func (d *decoder) release(buffer *bytes.Buffer) {
+	if buffer.Cap() <= keptBuffer {
+		d.buffers.Put(buffer)
+	}
 }
 
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
@@ -76,31 +71,43 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if len(sub.IdempotencyKey) > maxIdempotencyKey {
 		return Submission{}, fault.New(fault.CodeParameter, "Idempotency-Key is longer than 255 bytes")
 	}
-	sub.Body, err = readBody(ctx, r)
-	return sub, err
+	sub.buffer, _ = d.buffers.Get().(*bytes.Buffer)
+	if sub.buffer == nil {
+		sub.buffer = new(bytes.Buffer)
+	}
+	if err := readBody(sub.buffer, r); err != nil {
+		d.release(sub.buffer)
+		return Submission{}, err
+	}
+	sub.Body = sub.buffer.Bytes()
+	return sub, nil
 }
 
-// readBody reads a body of at most event.MaxRequestBytes into the request's buffer.
-func readBody(ctx context.Context, r *http.Request) ([]byte, error) {
-	tooLarge := fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
+// trusted is how much of an announced length is made room for before it has come.
+const trusted = 64 << 10
+
+// readBody reads a body of at most event.MaxRequestBytes.
+func readBody(buffer *bytes.Buffer, r *http.Request) error {
+	buffer.Reset()
 	if r.ContentLength > event.MaxRequestBytes {
-		return nil, tooLarge
+		return errBodyTooLarge
 	}
-	buffer := ctx.Value(bufferKey{}).(*bytes.Buffer)
 	if r.ContentLength > 0 {
-		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+		buffer.Grow(int(min(r.ContentLength, trusted)) + bytes.MinRead)
 	}
 	_, err := buffer.ReadFrom(io.LimitReader(r.Body, event.MaxRequestBytes+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fault.New(fault.CodeTimeout, "the body did not arrive within 30 s")
+		return fault.New(fault.CodeTimeout, "the body did not arrive within 30 s")
 	case err != nil:
-		return nil, fault.New(fault.CodeMalformed, "the body was cut off")
+		return fault.New(fault.CodeMalformed, "the body was cut off")
 	case buffer.Len() > event.MaxRequestBytes:
-		return nil, tooLarge
+		return errBodyTooLarge
 	}
-	return buffer.Bytes(), nil
+	return nil
 }
+
+var errBodyTooLarge = fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
 
 // checkMedia refuses what cannot be read. No Content-Type at all is taken for JSON.
 func checkMedia(h http.Header) error {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -51,6 +52,8 @@ type Submission struct {
 	IdempotencyKey string
 	TraceParent    string   // of a sampled request
 	TraceID        [16]byte // zero when the request had no trace
+
+	buffer *bytes.Buffer // holds Body; the HTTP side's
 }
 
 // Verdict is what becomes of one event.
@@ -159,7 +162,20 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		receipt.Verdicts[i] = Verdict{ID: e.ID + item.ID, Refusal: item.Refusal}
 	}
 	w.settle(receipt, sub.Strict)
+	if sub.IdempotencyKey == "" {
+		w.shorten()
+	}
 	return receipt, nil
+}
+
+// shorten drops ids that are sequences from accepted items: nothing before those was dropped, so that their place in
+// the request tells the sequence.
+func (w *worker) shorten() {
+	for i := range w.request.Items {
+		if w.request.Items[i].Refusal == nil {
+			w.request.Items[i].ID = ""
+		}
+	}
 }
 
 // settle counts the verdicts, applies strict handling, and trims what is recorded of refused events.

@@ -27,7 +27,7 @@ type Reader struct {
 }
 
 // Handler serves persistence's public port.
-func Handler(r *Reader, observer *kit.Observer) http.Handler {
+func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	mux := http.NewServeMux()
 	get := func(pattern string, handler http.Handler) {
 		mux.Handle("GET "+pattern, observer.Route(pattern, handler))

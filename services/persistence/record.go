@@ -96,8 +96,11 @@ func (d *reader) event(rec *record) {
 		return
 	}
 	e, refusal := event.Decode(doc, false)
-	if e.ID != "" {
+	switch {
+	case e.ID != "":
 		rec.id = e.ID
+	case rec.id == "":
+		rec.id = rec.sequence.String()
 	}
 	if rec.refusal == nil && refusal != nil {
 		rec.fail(event.CodeUndecodable, refusal.Detail, refusal.Pointer)

@@ -106,7 +106,9 @@ func serve(ctx context.Context, c *config) error {
 		{Name: "redis", Shared: true, Probe: log.Ping},
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
 	}
-	api, err := ops.Listen("api", c.listen, health.Mount(auth.NewHandler(service, token, observer)), telemetry.Log)
+	port := auth.NewHandler(service, token, observer)
+	health.Register(port) // load balancers ask the port they send requests to
+	api, err := ops.Listen("api", c.listen, port, telemetry.Log)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,9 @@ func serve(ctx context.Context, c config) error {
 		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 	}
-	public, err := ops.Listen("public", c.listen, health.Mount(ingest.Handler(service, keys, observer)), telemetry.Log)
+	port := ingest.Handler(service, keys, observer)
+	health.Register(port) // load balancers ask the port they send requests to
+	public, err := ops.Listen("public", c.listen, port, telemetry.Log)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,9 @@ func serve(ctx context.Context, c config) error {
 		{Name: "postgres", Shared: true, Probe: pool.Ping},
 	}
 	reader := &persistence.Reader{Store: store, Keys: keys, Admin: token}
-	public, err := ops.Listen("public", c.listen, health.Mount(persistence.Handler(reader, observer)), telemetry.Log)
+	port := persistence.Handler(reader, observer)
+	health.Register(port) // load balancers ask the port they send requests to
+	public, err := ops.Listen("public", c.listen, port, telemetry.Log)
 	if err != nil {
 		return err
 	}

@@ -42,15 +42,7 @@ func Handler[Req, Resp any](
 		func(ctx context.Context, w http.ResponseWriter, response any) error {
 			return encode(ctx, w, response.(Resp))
 		},
-		kithttp.ServerErrorEncoder(func(ctx context.Context, err error, w http.ResponseWriter) {
-			switch recorder, _ := w.(*statusRecorder); {
-			case recorder == nil || !recorder.began:
-				noteError(ctx, err)
-				fault.Write(w, err)
-			case !recorder.gone:
-				noteError(ctx, err) // too late for another answer
-			}
-		}),
+		kithttp.ServerErrorEncoder(fail),
 	)
 }
 

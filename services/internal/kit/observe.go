@@ -31,31 +31,20 @@ func NewObserver(log *slog.Logger, meter metric.Meter, tracing bool) (*Observer,
 	return &Observer{Log: log, Tracing: tracing, duration: duration}, err
 }
 
-type errorKey struct{}
-
-// noteError leaves the error of a request for its Observer.
-func noteError(ctx context.Context, err error) {
-	if slot, ok := ctx.Value(errorKey{}).(*error); ok {
-		*slot = err
-	}
-}
-
 // Route observes the handler of one route, named by its pattern.
 func (o *Observer) Route(pattern string, next http.Handler) http.Handler {
 	labels := &labelSets{route: pattern, sets: map[label]metric.MeasurementOption{}}
 	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		var failure error
-		ctx := context.WithValue(r.Context(), errorKey{}, &failure)
+		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
 		if !o.Tracing && r.Header.Get("Traceparent") != "" { // the client's trace id is kept even where no spans are
-			ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+			r = r.WithContext(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
 		}
-		next.ServeHTTP(recorder, r.WithContext(ctx))
-		o.duration.Record(ctx, time.Since(begin).Seconds(), labels.of(r.Method, recorder.status))
-		if failure != nil {
-			o.Log.LogAttrs(ctx, level(failure), "request failed", slog.String("route", pattern),
-				slog.Int("status", recorder.status), slog.Any("error", failure))
+		next.ServeHTTP(answer, r)
+		o.duration.Record(r.Context(), time.Since(begin).Seconds(), labels.of(r.Method, answer.status))
+		if answer.failure != nil {
+			o.Log.LogAttrs(r.Context(), level(answer.failure), "request failed", slog.String("route", pattern),
+				slog.Int("status", answer.status), slog.Any("error", answer.failure))
 		}
 	})
 	if o.Tracing {
@@ -113,20 +102,21 @@ func (l *labelSets) of(method string, status int) metric.MeasurementOption {
 	return set
 }
 
-// statusRecorder remembers what became of an answer.
-type statusRecorder struct {
+// recorder remembers what became of a request.
+type recorder struct {
 	http.ResponseWriter
-	status int
-	began  bool // something was written
-	gone   bool // writing failed: nobody is there to read it
+	status  int
+	began   bool  // something was written
+	gone    bool  // writing failed: nobody is there to read it
+	failure error // what the handler answered an error for
 }
 
-func (r *statusRecorder) WriteHeader(status int) {
+func (r *recorder) WriteHeader(status int) {
 	r.status, r.began = status, true
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *statusRecorder) Write(b []byte) (n int, err error) {
+func (r *recorder) Write(b []byte) (n int, err error) {
 	r.began = true
 	n, err = r.ResponseWriter.Write(b)
 	r.gone = r.gone || err != nil
@@ -134,4 +124,15 @@ func (r *statusRecorder) Write(b []byte) (n int, err error) {
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// fail answers with the problem of an error, unless an answer has begun: then it is too late for another.
+func fail(_ context.Context, err error, w http.ResponseWriter) {
+	r, observed := w.(*recorder)
+	if observed && !r.gone {
+		r.failure = err
+	}
+	if !observed || !r.began {
+		fault.Write(w, err)
+	}
+}

@@ -47,14 +47,6 @@ func (h Health) Register(mux *http.ServeMux) {
 	})
 }
 
-// Mount serves health beside another handler: load balancers ask the port they send requests to.
-func (h Health) Mount(next http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	h.Register(mux)
-	mux.Handle("/", next)
-	return mux
-}
-
 func (h Health) run(ctx context.Context, full bool) (results []checkResult, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

@@ -88,7 +88,9 @@ func TestSlowProbes(t *testing.T) {
 
 func TestHealthBesideAnotherHandler(t *testing.T) {
 	t.Parallel()
-	h := Health{}.Mount(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	h := http.NewServeMux()
+	h.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	Health{}.Register(h)
 	for target, want := range map[string]int{
 		"GET /healthz": 200, "GET /readyz": 200, "GET /": 418, "GET /v1/events": 418, "POST /readyz": 418, "GET /metrics": 418,
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,7 @@ type Producer struct {
 	budget time.Duration
 	queue  chan *waiting
 	queued atomic.Int64 // bytes
+	spare  sync.Pool    // of *waiting
 	done   chan struct{}
 	keys   []string // known after the first contact with Redis
 	turn   int
@@ -83,7 +85,11 @@ func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent stri
 		p.queued.Add(-size)
 		return ErrOverloaded
 	}
-	w := &waiting{payload: payload, trace: traceparent, since: time.Now(), result: make(chan error, 1)}
+	w, _ := p.spare.Get().(*waiting)
+	if w == nil {
+		w = &waiting{result: make(chan error, 1)}
+	}
+	w.payload, w.trace, w.since = payload, traceparent, time.Now()
 	select {
 	case p.queue <- w:
 	default:
@@ -92,6 +98,8 @@ func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent stri
 	}
 	select {
 	case err := <-w.result:
+		w.payload = nil
+		p.spare.Put(w) // nobody else has it any more
 		return err
 	case <-ctx.Done():
 		w.abandoned.Store(true)
