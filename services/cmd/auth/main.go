@@ -106,13 +106,7 @@ func serve(ctx context.Context, c *config) error {
 		{Name: "redis", Shared: true, Probe: log.Ping},
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
 	}
-	port := auth.NewHandler(service, token, observer)
-	health.Register(port) // load balancers ask the port they send requests to
-	api, err := ops.Listen("api", c.listen, port, telemetry.Log)
-	if err != nil {
-		return err
-	}
-	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	public, operations, err := telemetry.Ports(c.listen, auth.NewHandler(service, token, observer), c.opsListen, health)
 	if err != nil {
 		return err
 	}
@@ -120,7 +114,7 @@ func serve(ctx context.Context, c *config) error {
 	// Actors are interrupted in this order: requests in hand are answered while there is still something to heal with.
 	var g run.Group
 	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
-	g.Add(api.Run, api.Stop)
+	g.Add(public.Run, public.Stop)
 	g.Add(ops.Actor(ctx, service.Run))
 	g.Add(ops.Actor(ctx, guard.Run))
 	g.Add(operations.Run, operations.Stop)

@@ -96,13 +96,7 @@ func serve(ctx context.Context, c config) error {
 		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 	}
-	port := ingest.Handler(service, keys, observer)
-	health.Register(port) // load balancers ask the port they send requests to
-	public, err := ops.Listen("public", c.listen, port, telemetry.Log)
-	if err != nil {
-		return err
-	}
-	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	public, operations, err := telemetry.Ports(c.listen, ingest.Handler(service, keys, observer), c.opsListen, health)
 	if err != nil {
 		return err
 	}

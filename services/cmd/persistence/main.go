@@ -120,13 +120,7 @@ func serve(ctx context.Context, c config) error {
 		{Name: "postgres", Shared: true, Probe: pool.Ping},
 	}
 	reader := &persistence.Reader{Store: store, Keys: keys, Admin: token}
-	port := persistence.Handler(reader, observer)
-	health.Register(port) // load balancers ask the port they send requests to
-	public, err := ops.Listen("public", c.listen, port, telemetry.Log)
-	if err != nil {
-		return err
-	}
-	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	public, operations, err := telemetry.Ports(c.listen, persistence.Handler(reader, observer), c.opsListen, health)
 	if err != nil {
 		return err
 	}

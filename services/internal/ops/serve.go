@@ -68,6 +68,21 @@ func (s *Server) Stop(error) {
 	}
 }
 
+// Ports binds a service's two ports: the public one with health beside what mux serves already, for load balancers ask
+// the port they send requests to, and the one for operations.
+func (t *Telemetry) Ports(public string, mux *http.ServeMux, operations string, health Health) (*Server, *Server, error) {
+	health.Register(mux)
+	served, err := Listen("public", public, mux, t.Log)
+	if err != nil {
+		return nil, nil, err
+	}
+	operated, err := Listen("ops", operations, t.Handler(health), t.Log)
+	if err != nil {
+		return nil, nil, errors.Join(err, served.listener.Close())
+	}
+	return served, operated, nil
+}
+
 // Handler is what the ops port serves: metrics, health and profiles.
 func (t *Telemetry) Handler(health Health) http.Handler {
 	mux := http.NewServeMux()
