@@ -20,7 +20,13 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	outcome := func(name string) []metric.AddOption {
 		return []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", name)))}
 	}
-	return &Metrics{events: events, accepted: outcome("accepted"), rejected: outcome("rejected")}, err
+	if err != nil {
+		return nil, err
+	}
+	m := &Metrics{events: events, accepted: outcome("accepted"), rejected: outcome("rejected")}
+	m.events.Add(context.Background(), 0, m.accepted...) // from the start: a series that appears with its first event
+	m.events.Add(context.Background(), 0, m.rejected...) // shows no rise
+	return m, nil
 }
 
 func (m *Metrics) count(ctx context.Context, r *Receipt) {

@@ -13,7 +13,14 @@ type Metrics struct{ events metric.Int64Counter }
 // NewMetrics registers theeye_events_total with the outcomes of this service.
 func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	events, err := meter.Int64Counter("theeye.events", metric.WithDescription("Events by outcome."))
-	return &Metrics{events}, err
+	if err != nil {
+		return nil, err
+	}
+	m := &Metrics{events}
+	m.count(context.Background(), Outcomes{ // from the start: a series that appears with its first event shows no rise
+		Stored: 0, Duplicate: 0, Conflict: 0, Failed: 0, Refused: 0, Redelivered: 0,
+	})
+	return m, nil
 }
 
 func (m *Metrics) count(ctx context.Context, outcomes Outcomes) {

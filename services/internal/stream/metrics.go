@@ -63,5 +63,11 @@ func NewConsumerMetrics(meter metric.Meter) (*ConsumerMetrics, error) {
 	m.redeliver, errs[2] = meter.Int64Counter("theeye.redeliveries", metric.WithDescription("Entries read again by their own consumer."))
 	m.claimed, errs[3] = meter.Int64Counter("theeye.claims", metric.WithDescription("Entries taken over from another consumer."))
 	m.lost, errs[4] = meter.Int64Counter("theeye.entries.lost", metric.WithDescription("Entries deleted before they were acknowledged."))
-	return &m, errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	for _, rare := range []metric.Int64Counter{m.redeliver, m.claimed, m.lost} {
+		rare.Add(context.Background(), 0) // an alert on the rise needs the series from the start
+	}
+	return &m, nil
 }
