@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 	"net/url"
 
 	"github.com/google/uuid"
@@ -41,9 +42,14 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	return mux
 }
 
+// readTimeout bounds one read. PostgreSQL's own statement_timeout is shorter; this one holds when the server hangs.
+const readTimeout = 20 * time.Second
+
 // retried turns a store's trouble into 503: the request was right.
 func retried[Answer any](method func(context.Context, Query) (Answer, error)) func(context.Context, Query) (Answer, error) {
 	return func(ctx context.Context, q Query) (Answer, error) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
 		answer, err := method(ctx, q)
 		if known := (*fault.Error)(nil); err != nil && !errors.As(err, &known) {
 			err = fault.Wrap(fault.CodeUnavailable, "the store cannot answer now", err)

@@ -43,7 +43,7 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
-	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL at most; one of them stores")
+	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 3 more")
 	fs.DurationVar(&c.gather, "gather", 50*time.Millisecond, "`time` that events collect after a small batch, to share a transaction")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
@@ -64,12 +64,16 @@ func (c *config) validate() error {
 	require(c.postgresURL != "", "--postgres-url is required")
 	require(c.replica != "", "--replica is required: the host has no name")
 	require(c.partitions >= 1, "--partitions must be at least 1")
-	require(c.maxConns >= 2, "--postgres-max-conns must be at least 2: one stores and one reads")
+	require(c.maxConns >= 1, "--postgres-max-conns must be at least 1")
 	require(c.gather >= 0 && c.gather <= time.Second, "--gather must be between 0 and 1s")
 	require(c.adminToken.Reveal() != "", "--admin-token or --admin-token-file is required")
 	_, err := stream.ParseDurability(c.durability)
 	return errors.Join(append(errs, err)...)
 }
+
+// storeConns are for storing, housekeeping and probes, apart from those for reads: slow questions must not keep events
+// from being stored.
+const storeConns = 3
 
 // memoryLimit is soft: a batch in hand has about 4 MiB of entries, and reads some pages of events.
 const memoryLimit = 448 << 20
@@ -89,11 +93,16 @@ func serve(ctx context.Context, c config) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: int32(c.maxConns), Tracing: telemetry.Tracing})
+	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: storeConns, Tracing: telemetry.Tracing})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	reads, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: int32(c.maxConns), Tracing: telemetry.Tracing})
+	if err != nil {
+		return err
+	}
+	defer reads.Close()
 	token, err := admin.Static(c.adminToken.Reveal())
 	if err != nil {
 		return err
@@ -119,7 +128,7 @@ func serve(ctx context.Context, c config) error {
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 		{Name: "postgres", Shared: true, Probe: pool.Ping},
 	}
-	reader := &persistence.Reader{Store: store, Keys: keys, Admin: token}
+	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: token}
 	public, operations, err := telemetry.Ports(c.listen, persistence.Handler(reader, observer), c.opsListen, health)
 	if err != nil {
 		return err

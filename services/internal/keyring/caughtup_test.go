@@ -56,3 +56,32 @@ func TestUnknownKeyWithoutProofIsUnavailable(t *testing.T) {
 		t.Errorf("a request that has ended was answered %v", err)
 	}
 }
+
+// TestKeyRegisteredTwice: the hash of one application's key under others grants nothing there, and under two ids of
+// its own it is good until the later end, whichever is read last.
+func TestKeyRegisteredTwice(t *testing.T) {
+	t.Parallel()
+	a, key := app("a", 1)
+	past, later := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	hash := a.Credentials[0].SHA256
+	a.Credentials = []registry.Credential{
+		{ID: "0", SHA256: hash, NotAfter: &past}, {ID: "1", SHA256: hash, NotAfter: &later}, {ID: "2", SHA256: hash, NotAfter: &past},
+	}
+	applications := map[uuid.UUID]*registry.Application{a.UID: &a}
+	for n := range 20 {
+		other, _ := app(string(rune('b'+n)), 1)
+		other.Credentials = append(other.Credentials, registry.Credential{ID: "9", SHA256: hash})
+		applications[other.UID] = &other
+	}
+	ring := New(time.Now)
+	for range 10 { // maps are walked in another order each time
+		ring.ring.Store(newRing(applications, nil, "1-0"))
+		ring.prove(time.Now().Add(time.Minute))
+		for _, clientID := range []string{"", a.ClientID} {
+			p, err := ring.Authenticate(context.Background(), clientID, key)
+			if err != nil || p.Application.UID != a.UID || p.Credential != "1" {
+				t.Fatalf("taken for credential %s of %+v: %v", p.Credential, p.Application, err)
+			}
+		}
+	}
+}

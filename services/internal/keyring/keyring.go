@@ -28,15 +28,27 @@ type Principal struct {
 type ring struct {
 	byUID    map[uuid.UUID]*registry.Application
 	byName   map[string]*registry.Application // namespace/name
-	byHash   map[apikey.Hash]grant
+	byKey    map[keyOf]grant
 	position string // id of the newest log entry that is in it
 
 	unreadable map[string]struct{} // client ids of applications whose record cannot be read
 }
 
+// keyOf is whose key a hash is of, by what the key itself says: the hash of a key that was registered for another
+// application as well grants nothing there.
+type keyOf struct {
+	clientID string
+	hash     apikey.Hash
+}
+
 type grant struct {
 	Principal
-	notAfter *time.Time
+	notAfter *time.Time // nil: no end
+}
+
+// outlasts tells whether a grant ends after another one.
+func (g grant) outlasts(other grant) bool {
+	return other.notAfter != nil && (g.notAfter == nil || g.notAfter.After(*other.notAfter))
 }
 
 // Keyring answers from memory who a credential belongs to. It is safe for concurrent use.
@@ -113,35 +125,36 @@ func (k *Keyring) Authenticate(ctx context.Context, clientID, key string) (Princ
 		return Principal{}, err
 	}
 	asked := k.now()
-	if principal, err := k.look(clientID, key); err == nil {
-		return principal, nil
-	}
-	if _, err := apikey.Parse(key); err != nil {
+	id, err := apikey.Parse(key)
+	if err != nil {
 		return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is mistyped or cut off: its form or checksum is wrong")
+	}
+	if clientID != "" && clientID != id.ClientID {
+		return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is of another client id")
+	}
+	if principal, err := k.look(id.ClientID, key); err == nil {
+		return principal, nil
 	}
 	if err := k.caughtUp(ctx, asked); err != nil {
 		return Principal{}, err
 	}
-	return k.look(clientID, key)
+	return k.look(id.ClientID, key)
 }
 
 // look finds a key in the ring as it is.
 func (k *Keyring) look(clientID, key string) (Principal, error) {
 	// The map is keyed by a digest of 256 random bits: what its lookup's timing could tell helps nobody to a key.
 	r := k.ring.Load()
-	found, ok := r.byHash[apikey.HashOf(key)]
-	switch {
-	case ok && (clientID == "" || clientID == found.Application.ClientID) && !found.expired(k.now()):
+	found, ok := r.byKey[keyOf{clientID, apikey.HashOf(key)}]
+	switch _, unreadable := r.unreadable[clientID]; {
+	case ok && !found.expired(k.now()):
 		return found.Principal, nil
-	case ok && found.expired(k.now()):
+	case ok:
 		return Principal{}, fault.New(fault.CodeUnauthenticated, "the credential has expired")
+	case unreadable:
+		return Principal{}, fault.New(fault.CodeUnavailable, "the record of this key's application cannot be read; the key cannot be checked")
 	}
-	if id, err := apikey.Parse(key); err == nil {
-		if _, unreadable := r.unreadable[id.ClientID]; unreadable {
-			return Principal{}, fault.New(fault.CodeUnavailable, "the record of this key's application cannot be read; the key cannot be checked")
-		}
-	}
-	return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is unknown, revoked or of another client id")
+	return Principal{}, fault.New(fault.CodeUnauthenticated, "the key is unknown or revoked")
 }
 
 func (g grant) expired(now time.Time) bool { return g.notAfter != nil && !now.Before(*g.notAfter) }
@@ -163,7 +176,7 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 	r := &ring{
 		byUID:    applications,
 		byName:   make(map[string]*registry.Application, len(applications)),
-		byHash:   make(map[apikey.Hash]grant, 2*len(applications)),
+		byKey:    make(map[keyOf]grant, 2*len(applications)),
 		position: position, unreadable: unreadable,
 	}
 	for _, a := range applications {
@@ -172,7 +185,10 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 			r.byName[a.Namespace+"/"+a.Name] = a
 		}
 		for _, c := range a.Credentials {
-			r.byHash[apikey.Hash(c.SHA256)] = grant{Principal{a, c.ID}, c.NotAfter}
+			key, g := keyOf{a.ClientID, apikey.Hash(c.SHA256)}, grant{Principal{a, c.ID}, c.NotAfter}
+			if known, ok := r.byKey[key]; !ok || g.outlasts(known) { // one key under two ids is good until the later end
+				r.byKey[key] = g
+			}
 		}
 	}
 	return r
