@@ -15,7 +15,8 @@ import (
 const MaxCredentials = 8
 
 // putCredential sets a credential and drops those past their end, which would count against the limit. Two credentials
-// may have one hash: an operator that lost its place may send the same key under another id, and that harms nobody.
+// may have one hash: an operator that lost its place may send the same key under another id. Readers take the key until
+// the later end of both.
 func putCredential(app *registry.Application, credential registry.Credential, now time.Time) error {
 	dropCredentials(app, func(c registry.Credential) bool { return c.ID == credential.ID || expired(c, now) })
 	if len(app.Credentials) >= MaxCredentials {

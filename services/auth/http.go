@@ -131,25 +131,22 @@ func encodeOutcome[State any](_ context.Context, w http.ResponseWriter, o Outcom
 }
 
 func decodePage(_ context.Context, r *http.Request) (Page, error) {
-	page, query := Page{Limit: defaultPage}, r.URL.Query()
-	for name := range query {
-		if name != "limit" && name != "cursor" {
-			return page, fault.New(fault.CodeParameter, "unknown parameter "+strconv.Quote(name))
-		}
+	page := Page{Limit: defaultPage}
+	given, err := kit.Parameters(r, "limit", "cursor")
+	if err != nil {
+		return page, err
 	}
-	if query.Has("limit") {
-		n, err := strconv.Atoi(query.Get("limit"))
+	if text, ok := given["limit"]; ok {
+		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxPage {
 			return page, fault.New(fault.CodeParameter, "limit must be a number from 1 to "+strconv.Itoa(maxPage))
 		}
 		page.Limit = n
 	}
-	if query.Has("cursor") {
-		uid, err := parseUID(query.Get("cursor"))
-		if err != nil {
+	if text, ok := given["cursor"]; ok {
+		if page.After, err = parseUID(text); err != nil {
 			return page, fault.New(fault.CodeParameter, "cursor must be the next_cursor of an answer")
 		}
-		page.After = uid
 	}
 	return page, nil
 }
@@ -229,6 +226,9 @@ func decodeCredential(ctx context.Context, r *http.Request) (want desiredCredent
 	}
 	if want.State.SHA256 == (registry.Digest{}) {
 		return want, fault.New(fault.CodeInvalid, "sha256 is missing")
+	}
+	if end := want.State.NotAfter; end != nil && (end.UTC().Year() < 1 || end.UTC().Year() > 9999) {
+		return want, fault.New(fault.CodeInvalid, "notAfter must be within the years 1 to 9999 in UTC")
 	}
 	return want, nil
 }

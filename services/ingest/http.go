@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -31,11 +32,46 @@ func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.Se
 		defer d.release(sub.buffer)
 		return s.Accept(ctx, sub)
 	}
-	mux.Handle("POST /v1/events", observer.Route("/v1/events", kit.Handler(accept, d.decode, encode)))
+	mux.Handle("POST /v1/events", observer.Route("/v1/events", drained(kit.Handler(accept, d.decode, encode))))
 	mux.Handle("/v1/events", kit.MethodNotAllowed(http.MethodPost))
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux
+}
+
+const (
+	// drainBytes and drainTime bound what is read of a body that was refused unread.
+	drainBytes = 16 << 20
+	drainTime  = 3 * time.Second
+)
+
+// drained reads on after a refusal, within bounds: a client that sends all before it reads would otherwise see a
+// broken connection instead of the 401 or 413, and try for ever.
+func drained(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := &endingBody{ReadCloser: r.Body}
+		r.Body = body
+		next.ServeHTTP(w, r)
+		if body.ended {
+			return
+		}
+		control := http.NewResponseController(w)
+		if control.SetReadDeadline(time.Now().Add(drainTime)) == nil && control.Flush() == nil {
+			_, _ = io.CopyN(io.Discard, body, drainBytes) // what went wrong is answered already
+		}
+	})
+}
+
+// endingBody knows whether it was read to its end, or to an error.
+type endingBody struct {
+	io.ReadCloser
+	ended bool
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err != nil
+	return n, err
 }
 
 // decoder turns a request into a Submission. It checks the credential before it reads the body.
@@ -120,8 +156,10 @@ func checkMedia(h http.Header) error {
 	if contentType == "" || contentType == "application/json" {
 		return nil
 	}
-	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
-		return fault.New(fault.CodeMediaType, "Content-Type "+contentType+" is not supported; send application/json")
+	media, params, err := mime.ParseMediaType(contentType)
+	charset := params["charset"]
+	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return fault.New(fault.CodeMediaType, "Content-Type "+contentType+" is not supported; send application/json in UTF-8")
 	}
 	return nil
 }

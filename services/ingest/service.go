@@ -19,8 +19,8 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
-// maxOriginal is how many bytes of a refused event are kept: enough to see what was wrong, and a limit to what a
-// client can fill the store with by sending nonsense.
+// maxOriginal is how many bytes are kept of an event that was refused for its size: enough to see what it was. Others
+// are within the application's limit and are kept whole, so that they can be replayed.
 const maxOriginal = 64 << 10
 
 // Publisher appends an encoded request durably; *stream.Producer does.
@@ -65,6 +65,7 @@ type Verdict struct {
 // Receipt is the answer to a request that was understood: a verdict for every event, in order.
 type Receipt struct {
 	Accepted, Rejected int
+	Withheld           int // of Rejected: valid, but refused with the request
 	Verdicts           []Verdict
 	Strict             bool // Prefer: handling=strict was applied
 }
@@ -198,13 +199,13 @@ func (w *worker) settle(receipt *Receipt, strict bool) {
 				Code:   event.CodeStrict,
 				Detail: "valid, but the request asks to be refused whole (Prefer: handling=strict)",
 			}
+			receipt.Withheld++
 			continue // nothing is wrong with it, and nothing is stored of it
 		}
 		if item.Refusal != nil {
 			item.OccurredAt = time.Time{}
-			if len(item.Original) > maxOriginal {
+			if item.Refusal.Code == event.CodeTooLarge && len(item.Original) > maxOriginal {
 				item.Original, item.Truncated = beginning(item.Original), true
-				item.ID = receipt.Verdicts[i].ID // the client's own cannot be read from a part
 			}
 		}
 		kept = append(kept, item)

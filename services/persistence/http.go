@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-	"net/url"
 
 	"github.com/google/uuid"
 
@@ -88,11 +87,11 @@ func (r *Reader) decode(_ context.Context, req *http.Request, known ...string) (
 	if err != nil {
 		return Query{}, err
 	}
-	values, err := url.ParseQuery(req.URL.RawQuery) // URL.Query would leave out what it cannot read, and so ask for more
+	given, err := kit.Parameters(req, known...)
 	if err != nil {
-		return Query{}, fault.New(fault.CodeParameter, "the query string cannot be read: "+err.Error())
+		return Query{}, err
 	}
-	q, application, err := parseQuery(values, known...)
+	q, application, err := parseQuery(given)
 	if err != nil {
 		return q, err
 	}

@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,17 +58,11 @@ func parsePosition(text string) (*Position, error) {
 	return p, nil
 }
 
-// parseQuery reads the parameters that an endpoint knows; others, and repeated ones, are refused by name.
-func parseQuery(values url.Values, known ...string) (Query, string, error) {
-	q, application := Query{Limit: defaultLimit}, ""
-	for name, given := range values {
-		if !slices.Contains(known, name) {
-			return q, "", fault.New(fault.CodeParameter, fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(known, ", ")))
-		}
-		if len(given) != 1 {
-			return q, "", fault.New(fault.CodeParameter, fmt.Sprintf("parameter %q is given %d times", name, len(given)))
-		}
-		value, err := parseText(fmt.Sprintf("parameter %q", name), given[0])
+// parseQuery reads the parameters of a request, and the application they name.
+func parseQuery(given map[string]string) (q Query, application string, err error) {
+	q.Limit = defaultLimit
+	for name, value := range given {
+		value, err := parseText(fmt.Sprintf("parameter %q", name), value)
 		if err != nil {
 			return q, "", err
 		}

@@ -1,12 +1,14 @@
 package persistence
 
 import (
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // FuzzCursor: whatever a client sends is a cursor that reads back the same, or an invalid parameter.
@@ -34,11 +36,12 @@ func FuzzQuery(f *testing.F) {
 	f.Add("session_id=s&limit=10&from=2024-01-02T03:04:05Z&to=2024-01-03+00:00:00&cursor=AAAA")
 	f.Add("category=%00&name=%ff")
 	f.Fuzz(func(t *testing.T, text string) {
-		values, err := url.ParseQuery(text)
-		if err != nil {
-			return
+		request := &http.Request{URL: &url.URL{RawQuery: text}}
+		given, err := kit.Parameters(request, "session_id", "category", "name", "from", "to", "limit", "cursor")
+		var q Query
+		if err == nil {
+			q, _, err = parseQuery(given)
 		}
-		q, _, err := parseQuery(values, "session_id", "category", "name", "from", "to", "limit", "cursor")
 		switch {
 		case err != nil && fault.ProblemOf(err).Code != fault.CodeParameter:
 			t.Errorf("error %v", err)

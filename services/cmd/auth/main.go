@@ -25,7 +25,7 @@ const maxConns = 8
 
 type config struct {
 	listen, opsListen     string
-	postgresURL, redisURL string
+	postgresURL, redisURL ops.Secret
 	durability            string
 	adminToken            ops.Secret
 	log                   ops.LogLevel
@@ -36,8 +36,8 @@ func parse(args []string) (*config, error) {
 	fs := flag.NewFlagSet("auth", flag.ContinueOnError)
 	fs.StringVar(&c.listen, "listen", ":8081", "`address` of the admin API: /v1/applications")
 	fs.StringVar(&c.opsListen, "ops-listen", ":9081", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
-	fs.StringVar(&c.postgresURL, "postgres-url", "", "PostgreSQL `URL`: postgres://user:password@host:port/database")
-	fs.StringVar(&c.redisURL, "redis-url", "", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.postgresURL, "postgres-url", "PostgreSQL `URL`: postgres://user:password@host:port/database")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that every request to the admin API must carry")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
@@ -51,7 +51,7 @@ func (c *config) validate() error {
 	_, err := stream.ParseDurability(c.durability)
 	errs := []error{err}
 	for _, required := range []struct{ name, value string }{
-		{"postgres-url", c.postgresURL}, {"redis-url", c.redisURL}, {"admin-token", c.adminToken.Reveal()},
+		{"postgres-url", c.postgresURL.Reveal()}, {"redis-url", c.redisURL.Reveal()}, {"admin-token", c.adminToken.Reveal()},
 	} {
 		if required.value == "" {
 			errs = append(errs, fmt.Errorf("--%s is required", required.name))
@@ -73,12 +73,12 @@ func serve(ctx context.Context, c *config) error {
 	}
 	defer ops.Flush(telemetry)
 	stream.LogTo(telemetry.Log)
-	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: maxConns, Tracing: telemetry.Tracing})
+	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL.Reveal(), MaxConns: maxConns, Tracing: telemetry.Tracing})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	client, err := stream.Open(c.redisURL)
+	client, err := stream.Open(c.redisURL.Reveal())
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 
 type config struct {
 	listen, opsListen string
-	redisURL          string
+	redisURL          ops.Secret
 	durability        string
 	partitions        int
 	log               ops.LogLevel
@@ -34,7 +34,7 @@ func parse(args []string) (config, error) {
 	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	fs.StringVar(&c.listen, "listen", ":8080", "public `address`: POST /v1/events")
 	fs.StringVar(&c.opsListen, "ops-listen", ":9080", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
-	fs.StringVar(&c.redisURL, "redis-url", "", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
@@ -46,7 +46,7 @@ func parse(args []string) (config, error) {
 
 func (c *config) validate() error {
 	var errs []error
-	if c.redisURL == "" {
+	if c.redisURL.Reveal() == "" {
 		errs = append(errs, errors.New("--redis-url is required"))
 	}
 	if c.partitions < 1 {
@@ -69,12 +69,12 @@ func serve(ctx context.Context, c config) error {
 	}
 	defer ops.Flush(telemetry)
 	stream.LogTo(telemetry.Log)
-	client, err := stream.Open(c.redisURL)
+	client, err := stream.Open(c.redisURL.Reveal())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	followed, err := stream.Open(c.redisURL) // blocking reads hold a connection of their own
+	followed, err := stream.Open(c.redisURL.Reveal()) // blocking reads hold a connection of their own
 	if err != nil {
 		return err
 	}

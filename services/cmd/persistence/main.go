@@ -23,7 +23,7 @@ import (
 
 type config struct {
 	listen, opsListen     string
-	redisURL, postgresURL string
+	redisURL, postgresURL ops.Secret
 	durability, replica   string
 	partitions            int
 	maxConns              int
@@ -38,8 +38,8 @@ func parse(args []string) (config, error) {
 	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
 	fs.StringVar(&c.listen, "listen", ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/failures")
 	fs.StringVar(&c.opsListen, "ops-listen", ":9082", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
-	fs.StringVar(&c.redisURL, "redis-url", "", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
-	fs.StringVar(&c.postgresURL, "postgres-url", "", "PostgreSQL `URL`: postgres://user:password@host:port/database")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.postgresURL, "postgres-url", "PostgreSQL `URL`: postgres://user:password@host:port/database")
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
@@ -60,8 +60,8 @@ func (c *config) validate() error {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	require(c.redisURL != "", "--redis-url is required")
-	require(c.postgresURL != "", "--postgres-url is required")
+	require(c.redisURL.Reveal() != "", "--redis-url is required")
+	require(c.postgresURL.Reveal() != "", "--postgres-url is required")
 	require(c.replica != "", "--replica is required: the host has no name")
 	require(c.partitions >= 1, "--partitions must be at least 1")
 	require(c.maxConns >= 1, "--postgres-max-conns must be at least 1")
@@ -88,17 +88,17 @@ func serve(ctx context.Context, c config) error {
 	}
 	defer ops.Flush(telemetry)
 	stream.LogTo(telemetry.Log)
-	client, err := stream.Open(c.redisURL)
+	client, err := stream.Open(c.redisURL.Reveal())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: storeConns, Tracing: telemetry.Tracing})
+	pool, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL.Reveal(), MaxConns: storeConns, Tracing: telemetry.Tracing})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	reads, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL, MaxConns: int32(c.maxConns), Tracing: telemetry.Tracing})
+	reads, err := postgres.Open(ctx, postgres.Options{URL: c.postgresURL.Reveal(), MaxConns: int32(c.maxConns), Tracing: telemetry.Tracing})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ func Authenticate(keys *keyring.Keyring, r *http.Request) (keyring.Principal, er
 	if err := keys.Ready(); err != nil {
 		return keyring.Principal{}, err
 	}
+	if len(r.Header["Authorization"]) > 1 {
+		return keyring.Principal{}, fault.New(fault.CodeUnauthenticated, "there is more than one Authorization header")
+	}
 	if id, secret, ok := r.BasicAuth(); ok {
 		if id == "" {
 			return keyring.Principal{}, fault.New(fault.CodeUnauthenticated, "HTTP Basic needs the client id as user name")

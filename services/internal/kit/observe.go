@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +34,8 @@ func NewObserver(log *slog.Logger, meter metric.Meter, tracing bool) (*Observer,
 
 // Route observes the handler of one route, named by its pattern.
 func (o *Observer) Route(pattern string, next http.Handler) http.Handler {
-	labels := &labelSets{route: pattern, sets: map[label]metric.MeasurementOption{}}
+	route := pattern[strings.IndexByte(pattern, ' ')+1:] // the method is a label of its own
+	labels := &labelSets{route: route, sets: map[label]metric.MeasurementOption{}}
 	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
@@ -43,7 +45,7 @@ func (o *Observer) Route(pattern string, next http.Handler) http.Handler {
 		next.ServeHTTP(answer, r)
 		o.duration.Record(r.Context(), time.Since(begin).Seconds(), labels.of(r.Method, answer.status))
 		if answer.failure != nil {
-			o.Log.LogAttrs(r.Context(), level(answer.failure), "request failed", slog.String("route", pattern),
+			o.Log.LogAttrs(r.Context(), level(answer.failure), "request failed", slog.String("route", route),
 				slog.Int("status", answer.status), slog.Any("error", answer.failure))
 		}
 	})

@@ -81,7 +81,7 @@ func (s Secret) Reveal() string {
 // SecretVar defines two flags: name with the secret itself and name-file with a path to it.
 func SecretVar(fs *flag.FlagSet, s *Secret, name, usage string) {
 	fs.Var(s, name, usage+"; prefer --"+name+"-file or the environment, for arguments can be seen by others")
-	fs.Func(name+"-file", "`path` of a file with: "+usage, func(path string) error {
+	fs.Func(name+"-file", "`path` of a file with: "+strings.ReplaceAll(usage, "`", ""), func(path string) error {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return err

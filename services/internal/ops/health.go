@@ -31,8 +31,9 @@ type checkResult struct {
 }
 
 // Register mounts /healthz (the process answers) and /readyz (200 when this replica may get requests; with ?full also
-// what it shares with others must be well). Both bodies are JSON; that of /readyz lists every check.
-func (h Health) Register(mux *http.ServeMux) {
+// what it shares with others must be well). Both bodies are JSON. With detail that of /readyz lists every check and its
+// error, which is for operators only.
+func (h Health) Register(mux *http.ServeMux, detail bool) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"ok":true}` + "\n"))
@@ -43,7 +44,11 @@ func (h Health) Register(mux *http.ServeMux) {
 		if !ready {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"ready": ready, "version": Version, "checks": results})
+		answer := map[string]any{"ready": ready}
+		if detail {
+			answer["version"], answer["checks"] = Version, results
+		}
+		_ = json.NewEncoder(w).Encode(answer) // the client may have gone
 	})
 }
 

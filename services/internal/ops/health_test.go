@@ -47,7 +47,7 @@ func TestHealth(t *testing.T) {
 			{Name: "shared", Shared: true, Probe: func(context.Context) error { return c.shared }},
 		}
 		mux := http.NewServeMux()
-		health.Register(mux)
+		health.Register(mux, true)
 		want := []checkResult{{Name: "own", OK: c.own == nil}, {Name: "shared", Shared: true, OK: c.shared == nil}}
 		for i, err := range []error{c.own, c.shared} {
 			if err != nil {
@@ -75,7 +75,7 @@ func TestSlowProbes(t *testing.T) {
 	slow := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	health := Health{{Name: "a", Probe: slow}, {Name: "b", Probe: slow}, {Name: "c", Probe: func(context.Context) error { return nil }}}
 	mux := http.NewServeMux()
-	health.Register(mux)
+	health.Register(mux, true)
 	begin := time.Now()
 	code, a := probe(t, mux, "/readyz")
 	if took := time.Since(begin); took < probeTimeout || took > 2*probeTimeout-probeTimeout/10 {
@@ -90,7 +90,7 @@ func TestHealthBesideAnotherHandler(t *testing.T) {
 	t.Parallel()
 	h := http.NewServeMux()
 	h.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	Health{}.Register(h)
+	Health{}.Register(h, true)
 	for target, want := range map[string]int{
 		"GET /healthz": 200, "GET /readyz": 200, "GET /": 418, "GET /v1/events": 418, "POST /readyz": 418, "GET /metrics": 418,
 	} {

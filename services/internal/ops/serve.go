@@ -71,7 +71,7 @@ func (s *Server) Stop(error) {
 // Ports binds a service's two ports: the public one with health beside what mux serves already, for load balancers ask
 // the port they send requests to, and the one for operations.
 func (t *Telemetry) Ports(public string, mux *http.ServeMux, operations string, health Health) (*Server, *Server, error) {
-	health.Register(mux)
+	health.Register(mux, false)
 	served, err := Listen("public", public, mux, t.Log)
 	if err != nil {
 		return nil, nil, err
@@ -86,7 +86,7 @@ func (t *Telemetry) Ports(public string, mux *http.ServeMux, operations string, 
 // Handler is what the ops port serves: metrics, health and profiles.
 func (t *Telemetry) Handler(health Health) http.Handler {
 	mux := http.NewServeMux()
-	health.Register(mux)
+	health.Register(mux, true)
 	mux.Handle("GET /metrics", t.Metrics)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

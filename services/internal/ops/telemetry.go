@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -65,6 +67,7 @@ func NewTelemetry(ctx context.Context, service string, logTo io.Writer, level sl
 		}
 		provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(res))
 		otel.SetTracerProvider(provider)
+		otel.SetErrorHandler(&exportErrors{log: log, now: time.Now})
 		t.stop = append(t.stop, provider.Shutdown)
 	}
 	otel.SetTextMapPropagator(propagation.TraceContext{})
@@ -97,4 +100,25 @@ func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h traceHandler) WithGroup(name string) slog.Handler {
 	return traceHandler{h.Handler.WithGroup(name)}
+}
+
+// exportErrorsEvery is how often a collector that is away is logged.
+const exportErrorsEvery = time.Minute
+
+// exportErrors logs what goes wrong with exporting, now and then: every batch of spans fails while a collector is away.
+type exportErrors struct {
+	log  *slog.Logger
+	now  func() time.Time
+	mu   sync.Mutex
+	last time.Time
+}
+
+// Handle is called by OpenTelemetry.
+func (e *exportErrors) Handle(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now := e.now(); now.Sub(e.last) >= exportErrorsEvery {
+		e.last = now
+		e.log.Warn("telemetry not exported", "error", err)
+	}
 }

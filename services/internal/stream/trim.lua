@@ -1,7 +1,7 @@
 -- Trims a stream below the oldest entry that any consumer group may still need, and measures what is left.
 -- KEYS[1]: the stream. ARGV: the groups that must exist; while one is missing nothing is trimmed.
 -- Answers {milliseconds of the oldest entry not yet acknowledged or 0, pending entries, length}.
--- An id below the trimmed one could be needed again only after XGROUP SETID or XCLAIM FORCE, which our ACL forbids.
+-- An id below the trimmed one could be needed again only after XGROUP SETID or XCLAIM FORCE, which no service does.
 local key = KEYS[1]
 
 local function field(flat, name)
