@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -55,10 +57,11 @@ func run(args []string) error {
 
 // trial is one run: every payload as an event twice, to be posted singly and in batches.
 type trial struct {
-	config          *config
-	client          *client
-	singly, batched []sent
-	begin, end      time.Time // the events' timestamps: begin is included, end is not
+	config            *config
+	client            *client
+	singly, batched   []sent
+	begin, end        time.Time // the events' timestamps: begin is included, end is not
+	singleID, batchID string    // what their ids begin with
 }
 
 func newTrial(c *config, payloads []payload, now time.Time) (*trial, error) {
@@ -69,12 +72,20 @@ func newTrial(c *config, payloads []payload, now time.Time) (*trial, error) {
 	t.begin = now.UTC().Add(-2 * half).Truncate(time.Millisecond)
 	t.end = t.begin.Add(2 * half)
 	var err1, err2 error
-	t.singly, err1 = newEvents("s"+run, payloads, t.begin)
-	t.batched, err2 = newEvents("b"+run, payloads, t.begin.Add(half))
+	t.singleID, t.batchID = "s"+run, "b"+run
+	t.singly, err1 = newEvents(t.singleID, payloads, t.begin)
+	t.batched, err2 = newEvents(t.batchID, payloads, t.begin.Add(half))
 	return t, errors.Join(err1, err2)
 }
 
 func (t *trial) all() []sent { return append(append([]sent(nil), t.singly...), t.batched...) }
+
+// own leaves out what others sent in the same span of time.
+func (t *trial) own(got []read) []read {
+	return slices.DeleteFunc(got, func(e read) bool {
+		return !strings.HasPrefix(e.ID, t.singleID+"/") && !strings.HasPrefix(e.ID, t.batchID+"/")
+	})
+}
 
 func (t *trial) describe(payloads []payload) {
 	types, sessions, bytes := map[string]bool{}, map[string]bool{}, 0
@@ -176,7 +187,7 @@ func (t *trial) compare(ctx context.Context, title string) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	v := judge(t.all(), got)
+	v := judge(t.all(), t.own(got))
 	v.print(os.Stdout, title)
 	return v, nil
 }
@@ -202,7 +213,7 @@ func (t *trial) compareSessions(ctx context.Context) (verdict, error) {
 		}
 		got = append(got, events...)
 	}
-	v := judge(t.all(), got)
+	v := judge(t.all(), t.own(got))
 	v.print(os.Stdout, fmt.Sprintf("read back by session (%d):", len(sessions)))
 	return v, nil
 }
