@@ -36,8 +36,9 @@ type system struct {
 	posting                   atomic.Int64 // posts that wait for their answer
 }
 
-// newSystem starts everything. With postgresURL "" the database is a fresh one on the shared server.
-func newSystem(t *testing.T, postgresURL string) *system {
+// newSystem starts everything. With postgresURL "" the database is a fresh one on the shared server. extra is put into
+// the services' environment.
+func newSystem(t *testing.T, postgresURL string, extra ...string) *system {
 	t.Helper()
 	if postgresURL == "" {
 		postgresURL = testenv.Postgres(t)
@@ -46,10 +47,10 @@ func newSystem(t *testing.T, postgresURL string) *system {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.client = &http.Client{Transport: transport, Timeout: patience}
-	env := []string{
+	env := append([]string{
 		"THEEYE_REDIS_URL=" + s.redis.URL(), "THEEYE_POSTGRES_URL=" + postgresURL, "THEEYE_ADMIN_TOKEN=" + adminToken,
 		"THEEYE_REPLICA=persistence-0",
-	}
+	}, extra...)
 	s.auth = testenv.Start(t, testenv.Options{Name: "auth", Env: env})
 	s.ingest = testenv.Start(t, testenv.Options{Name: "ingest", Env: env})
 	s.persistence = testenv.Start(t, testenv.Options{Name: "persistence", Env: env})

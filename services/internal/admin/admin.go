@@ -1,4 +1,4 @@
-// Package admin decides who may use the admin ports: for now whoever holds the installation's admin token. A service
+// Package admin decides who may use the admin ports: whoever holds the installation's admin token. A service
 // asks through an interface of its own, so that another way (a Kubernetes token and its review) takes this one's place
 // without touching the service.
 package admin
