@@ -51,6 +51,9 @@ type EventType struct {
 	Category string `json:"category"`
 	Name     string `json:"name"`
 	Schema   Schema `json:"schema,omitempty"`
+	// SchemaUnavailable says that the declared schema is faulty and no earlier one is known: until it is mended, events of
+	// this type are refused as schema.unavailable.
+	SchemaUnavailable bool `json:"schemaUnavailable,omitempty"`
 }
 
 // Defaults and bounds of a policy.

@@ -40,7 +40,22 @@ type Application struct {
 	Deleted     bool         `json:"deleted,omitempty"`
 	Policy      Policy       `json:"policy"`
 	Credentials []Credential `json:"credentials,omitempty"`
+
+	// Cluster is the id of the cluster whose operator keeps the application; "" for one that is kept by hand. An operator
+	// ends only applications of its own cluster.
+	Cluster string `json:"cluster,omitempty"`
+	// DeletionPolicy says what becomes of its events with it, also when its resource is gone already: "" retains them.
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// DeletionPolicy says what becomes of an application's events with it.
+type DeletionPolicy string
+
+// The deletion policies; the empty value is Retain.
+const (
+	Retain DeletionPolicy = "Retain"
+	Erase  DeletionPolicy = "Erase"
+)
 
 // Credential is one of an application's live credentials.
 type Credential struct {
@@ -54,6 +69,9 @@ type DesiredApplication struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	Policy    Policy `json:"policy"`
+
+	Cluster        string         `json:"cluster,omitempty"` // at most 63 lower-case letters, digits and hyphens
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
 // DesiredCredential is the body of PUT /v1/applications/{uid}/credentials/{id}.
