@@ -61,7 +61,7 @@ func TestManifest(t *testing.T) {
 		c.Template.Keys["e"] != "f" || c.Rotation.Interval.Hours() != 720 || c.Rotation.Overlap.Hours() != 24 {
 		t.Errorf("credentials are %+v", c)
 	}
-	if s.DeletionPolicy != v1alpha1.Erase {
+	if s.DeletionPolicy != registry.Erase {
 		t.Errorf("deletion policy is %s", s.DeletionPolicy)
 	}
 }
