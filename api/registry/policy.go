@@ -3,7 +3,9 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -60,10 +62,14 @@ type EventType struct {
 const (
 	DefaultMaxFuture = 5 * time.Minute
 	DefaultMaxAge    = 168 * time.Hour
-	LimitMaxFuture   = 24 * time.Hour   // partitions are made that far ahead
-	LimitMaxAge      = 8760 * time.Hour // a year of daily partitions
+	LimitMaxFuture   = 24 * time.Hour     // partitions are made that far ahead
+	LimitMaxAge      = 8760 * time.Hour   // a year of daily partitions
+	LimitRetention   = 876000 * time.Hour // a hundred years
 	MaxEventTypes    = 128
 	MaxOrigins       = 64
+	MaxOriginBytes   = 267 // https://, a DNS name of 253, and a port
+	MaxDisplayName   = 256 // characters
+	MaxRate          = math.MaxInt32
 )
 
 // MaxEventBytes returns the size one event may have, in bytes.
@@ -99,6 +105,7 @@ func (p *Policy) Validate() error {
 	var f faults
 	f.check(p.UnknownEvents == "" || p.UnknownEvents == AcceptUnknown || p.UnknownEvents == RejectUnknown,
 		"unknownEvents must be Accept or Reject")
+	f.check(utf8.RuneCountInString(p.DisplayName) <= MaxDisplayName, "displayName may have at most %d characters", MaxDisplayName)
 	p.checkLimits(&f)
 	p.checkTimes(&f)
 	p.checkOrigins(&f)
@@ -117,6 +124,7 @@ func (f *faults) check(ok bool, format string, args ...any) {
 func (p *Policy) checkLimits(f *faults) {
 	if l := p.Limits; l != nil {
 		f.check(l.EventsPerSecond >= 0 && l.Burst >= 0, "limits must not be negative")
+		f.check(l.EventsPerSecond <= MaxRate && l.Burst <= MaxRate, "limits must be at most %d", MaxRate)
 		f.check(l.MaxEventBytes >= 0 && l.MaxEventBytes <= event.MaxEventBytes,
 			"limits.maxEventBytes must be between 0 and %d", event.MaxEventBytes)
 	}
@@ -125,8 +133,8 @@ func (p *Policy) checkLimits(f *faults) {
 func (p *Policy) checkTimes(f *faults) {
 	f.check(p.MaxFuture() >= 0 && p.MaxFuture() <= LimitMaxFuture,
 		"timestamps.maxFuture must be between 0 and %s", LimitMaxFuture)
-	if p.Retention != nil && *p.Retention <= 0 {
-		f.check(false, "retention must be above 0")
+	if p.Retention != nil && (*p.Retention <= 0 || time.Duration(*p.Retention) > LimitRetention) {
+		f.check(false, "retention must be above 0 and at most %s", LimitRetention)
 		return // the default of maxAge follows retention
 	}
 	f.check(p.MaxAge() > 0 && p.MaxAge() <= LimitMaxAge, "timestamps.maxAge must be above 0 and at most %s", LimitMaxAge)
@@ -138,6 +146,7 @@ func (p *Policy) checkOrigins(f *faults) {
 	for i, origin := range p.Origins {
 		f.check(validOrigin(origin),
 			"origins[%d] must be scheme://host[:port] as browsers send it: lower case, punycode, no default port", i)
+		f.check(!slices.Contains(p.Origins[:min(i, MaxOrigins)], origin), "origins[%d] repeats %q", i, origin)
 	}
 }
 
@@ -145,7 +154,7 @@ func (p *Policy) checkOrigins(f *faults) {
 // accepted here and never match.
 func validOrigin(origin string) bool {
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+	if err != nil || len(origin) > MaxOriginBytes || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
 		return false
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)

@@ -63,6 +63,8 @@ func TestPolicyValidate(t *testing.T) {
 	long := strings.Repeat("é", event.MaxNameChars)
 	for name, policy := range map[string]registry.Policy{
 		"whole":       app.Policy,
+		"long":        {DisplayName: long + long, Retention: duration(registry.LimitRetention)},
+		"rates":       {Limits: &registry.Limits{EventsPerSecond: registry.MaxRate, Burst: registry.MaxRate}},
 		"bounds":      {Timestamps: times(24*time.Hour, 8760*time.Hour), Limits: &registry.Limits{MaxEventBytes: event.MaxEventBytes}},
 		"retention":   {Timestamps: times(0, time.Hour), Retention: duration(time.Hour)},
 		"event types": {EventTypes: types(registry.MaxEventTypes)},
@@ -84,6 +86,8 @@ func TestPolicyValidate(t *testing.T) {
 	}{
 		{"rate", registry.Policy{Limits: &registry.Limits{EventsPerSecond: -1}}, "limits must not be negative"},
 		{"burst", registry.Policy{Limits: &registry.Limits{Burst: -1}}, "limits must not be negative"},
+		{"large rate", registry.Policy{Limits: &registry.Limits{EventsPerSecond: registry.MaxRate + 1}}, "limits must be at most 2147483647"},
+		{"large burst", registry.Policy{Limits: &registry.Limits{Burst: registry.MaxRate + 1}}, "limits must be at most 2147483647"},
 		{"event bytes", registry.Policy{Limits: &registry.Limits{MaxEventBytes: event.MaxEventBytes + 1}}, "limits.maxEventBytes must be between 0 and 1048576"},
 		{"negative event bytes", registry.Policy{Limits: &registry.Limits{MaxEventBytes: -1}}, "limits.maxEventBytes must be between 0 and 1048576"},
 		{"future", registry.Policy{Timestamps: times(24*time.Hour+1, time.Hour)}, "timestamps.maxFuture must be between 0 and 24h0m0s"},
@@ -91,15 +95,18 @@ func TestPolicyValidate(t *testing.T) {
 		{"age", registry.Policy{Timestamps: times(0, 8760*time.Hour+1)}, "timestamps.maxAge must be above 0 and at most 8760h0m0s"},
 		{"no age", registry.Policy{Timestamps: times(0, 0)}, "timestamps.maxAge must be above 0 and at most 8760h0m0s"},
 		{"age beyond retention", registry.Policy{Timestamps: times(0, 2*time.Hour), Retention: duration(time.Hour)}, "timestamps.maxAge must not exceed retention"},
-		{"no retention", registry.Policy{Retention: duration(0)}, "retention must be above 0"},
-		{"negative retention", registry.Policy{Retention: duration(-time.Hour)}, "retention must be above 0"},
+		{"no retention", registry.Policy{Retention: duration(0)}, "retention must be above 0 and at most 876000h0m0s"},
+		{"negative retention", registry.Policy{Retention: duration(-time.Hour)}, "retention must be above 0 and at most 876000h0m0s"},
+		{"long retention", registry.Policy{Retention: duration(registry.LimitRetention + 1)}, "retention must be above 0 and at most 876000h0m0s"},
+		{"display name", registry.Policy{DisplayName: long + long + "x"}, "displayName may have at most 256 characters"},
+		{"repeated origin", registry.Policy{Origins: []string{"http://a", "http://b", "http://a"}}, `origins[2] repeats "http://a"`},
 		{"unknown events", registry.Policy{UnknownEvents: "accept"}, "unknownEvents must be Accept or Reject"},
 		{"event types", registry.Policy{EventTypes: types(registry.MaxEventTypes + 1)}, "at most 128 eventTypes are allowed"},
 		{"no category", registry.Policy{EventTypes: []registry.EventType{{Name: "n"}}}, "eventTypes[0] needs category and name of 1 to 128 characters"},
 		{"long name", registry.Policy{EventTypes: []registry.EventType{{Category: "c", Name: long + "x"}}}, "eventTypes[0] needs category and name of 1 to 128 characters"},
 		{"repeated type", registry.Policy{EventTypes: append(types(2), types(1)...)}, `eventTypes[2] repeats "c 0"`},
 		{"origins", registry.Policy{Origins: make([]string, 65)}, "at most 64 origins are allowed"},
-		{"several", registry.Policy{UnknownEvents: "x", Retention: duration(0)}, "unknownEvents must be Accept or Reject\nretention must be above 0"},
+		{"several", registry.Policy{UnknownEvents: "x", Retention: duration(0)}, "unknownEvents must be Accept or Reject\nretention must be above 0 and at most 876000h0m0s"},
 	} {
 		err := tt.policy.Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || tt.name != "origins" && err.Error() != tt.want {
@@ -118,7 +125,7 @@ func TestPolicyOrigins(t *testing.T) {
 		"https://user@x": false, "https://Shop.example.com": false, "HTTPS://x": false, "https://müller.example": false,
 		"https://x:443": false, "http://x:80": false, "https://x:": false, "https://:80": false, "https://x:0": false,
 		"https://x:65536": false, "https://x:0080": false, "https://*.example.com": false, "https://x y": false, " https://x": false,
-		"https://x%2e": false,
+		"https://x%2e": false, "https://" + strings.Repeat("a", 253) + ":65535": true, "https://" + strings.Repeat("a", 254) + ":65535": false,
 	} {
 		p := registry.Policy{Origins: []string{"https://before.example", origin}}
 		err := p.Validate()
