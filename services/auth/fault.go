@@ -29,8 +29,9 @@ func storeFault(err error) error {
 	return fault.Wrap(fault.CodeUnavailable, "the database or the application log does not answer; repeat the request", err)
 }
 
-// isUndefined tells whether the schema is missing: SQLSTATE 42P01 (undefined table) and 3F000 (undefined schema).
+// isUndefined tells whether the schema is missing or older than this release, as a restored backup may be: SQLSTATE
+// 42P01 (undefined table), 42703 (undefined column) and 3F000 (undefined schema).
 func isUndefined(err error) bool {
 	var answer *pgconn.PgError
-	return errors.As(err, &answer) && (answer.Code == "42P01" || answer.Code == "3F000")
+	return errors.As(err, &answer) && (answer.Code == "42P01" || answer.Code == "42703" || answer.Code == "3F000")
 }

@@ -50,7 +50,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 
 // selectApplication reads an application with its credentials in one statement, so that both are of one moment.
 const selectApplication = `
-SELECT a.uid, a.namespace, a.name, a.client_id, a.policy::text, a.deleted_at IS NOT NULL, a.revision,
+SELECT a.uid, a.namespace, a.name, a.client_id, a.policy::text, a.deleted_at IS NOT NULL, a.revision, a.cluster, a.deletion_policy,
        ARRAY(SELECT id FROM auth.credentials c WHERE c.application = a.uid ORDER BY id),
        ARRAY(SELECT sha256 FROM auth.credentials c WHERE c.application = a.uid ORDER BY id),
        ARRAY(SELECT not_after FROM auth.credentials c WHERE c.application = a.uid ORDER BY id)
@@ -63,7 +63,7 @@ func scanApplication(row pgx.CollectableRow) (registry.Application, error) {
 	var hashes [][]byte
 	var ends []*time.Time
 	if err := row.Scan(&app.UID, &app.Namespace, &app.Name, &app.ClientID, &policy, &app.Deleted, &app.Revision,
-		&ids, &hashes, &ends); err != nil {
+		&app.Cluster, &app.DeletionPolicy, &ids, &hashes, &ends); err != nil {
 		return app, err
 	}
 	for i, id := range ids {
@@ -104,20 +104,6 @@ func load(ctx context.Context, db querier, uid uuid.UUID) (registry.Application,
 // Load returns an application, also one that was deleted, or errUnknown.
 func (s *Store) Load(ctx context.Context, uid uuid.UUID) (registry.Application, error) {
 	return load(ctx, s.pool, uid)
-}
-
-// List returns at most limit applications that are not deleted, in the order of their UIDs, from after the given one.
-func (s *Store) List(ctx context.Context, after uuid.UUID, limit int) ([]registry.Application, error) {
-	rows, err := s.pool.Query(ctx,
-		selectApplication+"WHERE a.uid > $1 AND a.deleted_at IS NULL ORDER BY a.uid LIMIT $2", after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list applications: %w", err)
-	}
-	apps, err := pgx.CollectRows(rows, scanApplication)
-	if err != nil {
-		return nil, fmt.Errorf("list applications: %w", err)
-	}
-	return apps, nil
 }
 
 // changeAttempts is two, for who loses the race to insert finds the row the next time, and one to spare.
@@ -188,13 +174,15 @@ func save(ctx context.Context, tx pgx.Tx, insert bool, app registry.Application,
 	}
 	// No conflict target: of two that insert one uid at once, the second may meet the first in client_id's index.
 	statement := `UPDATE auth.applications SET namespace = $2, name = $3, client_id = $4, policy = $5, revision = $6,
-		deleted_at = CASE WHEN $7 THEN $8::timestamptz END WHERE uid = $1`
+		deleted_at = CASE WHEN $7 THEN $8::timestamptz END, cluster = $9, deletion_policy = $10 WHERE uid = $1`
 	if insert {
-		statement = `INSERT INTO auth.applications (uid, namespace, name, client_id, policy, revision, deleted_at)
-			VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::timestamptz END) ON CONFLICT DO NOTHING`
+		statement = `INSERT INTO auth.applications (uid, namespace, name, client_id, policy, revision, deleted_at,
+			cluster, deletion_policy)
+			VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::timestamptz END, $9, $10) ON CONFLICT DO NOTHING`
 	}
 	tag, err := tx.Exec(ctx, statement,
-		app.UID, app.Namespace, app.Name, app.ClientID, string(policy), app.Revision, app.Deleted, now)
+		app.UID, app.Namespace, app.Name, app.ClientID, string(policy), app.Revision, app.Deleted, now,
+		app.Cluster, app.DeletionPolicy)
 	if err != nil {
 		return fmt.Errorf("write application: %w", err)
 	}

@@ -101,7 +101,7 @@ func (h *healer) note(ctx context.Context, stage string, err error) {
 	if err != nil {
 		h.compared = time.Time{} // after an outage nothing is taken for granted
 	}
-	if isUndefined(err) { // the database was replaced by an empty one
+	if isUndefined(err) { // the database was replaced by an empty one, or by an older copy
 		h.migrated.Store(false)
 	}
 }

@@ -51,12 +51,6 @@ type Outcome[State any] struct {
 	Created bool
 }
 
-// Page asks for at most Limit applications after a UID.
-type Page struct {
-	After uuid.UUID
-	Limit int
-}
-
 // The bodies of the two PUTs.
 type (
 	desiredApplication = Desired[uuid.UUID, registry.DesiredApplication]
@@ -68,6 +62,7 @@ type (
 func (s *Service) PutApplication(ctx context.Context, want desiredApplication) (Outcome[registry.Application], error) {
 	before, after, err := s.change(ctx, want.Key, func(app *registry.Application) error {
 		app.Namespace, app.Name, app.Policy = want.State.Namespace, want.State.Name, want.State.Policy
+		app.Cluster, app.DeletionPolicy = want.State.Cluster, want.State.DeletionPolicy
 		app.Deleted = false
 		return nil
 	})
@@ -78,7 +73,7 @@ func (s *Service) PutApplication(ctx context.Context, want desiredApplication) (
 // never seen: the log may know it although the database has lost it.
 func (s *Service) DeleteApplication(ctx context.Context, uid uuid.UUID) (struct{}, error) {
 	_, _, err := s.change(ctx, uid, func(app *registry.Application) error {
-		app.Deleted, app.Credentials = true, nil // the policy stays: retention holds for the events it has left
+		app.Deleted, app.Credentials = true, nil // the rest stays: retention holds for the events it has left
 		return nil
 	})
 	return struct{}{}, err
@@ -120,7 +115,7 @@ func (s *Service) Application(ctx context.Context, uid uuid.UUID) (registry.Appl
 	if errors.Is(err, errUnknown) || err == nil && app.Deleted {
 		return app, errNoApplication
 	}
-	return app, storeFault(err)
+	return app, s.fault(err)
 }
 
 // Credential returns a credential as the database has it.
@@ -138,8 +133,8 @@ func (s *Service) Credential(ctx context.Context, key CredentialKey) (registry.C
 
 // Applications returns a page of the applications that are not deleted, in the order of their UIDs.
 func (s *Service) Applications(ctx context.Context, page Page) ([]registry.Application, error) {
-	apps, err := s.store.List(ctx, page.After, page.Limit)
-	return apps, storeFault(err)
+	apps, err := s.store.List(ctx, page)
+	return apps, s.fault(err)
 }
 
 // Ready answers nil when the database is migrated, else a fault of kind Unavailable.
@@ -163,10 +158,10 @@ func (s *Service) Complete(ctx context.Context) error {
 // well: an answer of 2xx always means that the log is as new as the database.
 func (s *Service) change(ctx context.Context, uid uuid.UUID, edit edit) (before, after registry.Application, err error) {
 	if _, err := s.adopt(ctx, uid); err != nil {
-		return before, after, storeFault(err)
+		return before, after, s.fault(err)
 	}
 	if before, after, err = s.store.Change(ctx, uid, s.now(), edit); err != nil {
-		return before, after, storeFault(err)
+		return before, after, s.fault(err)
 	}
 	// From here on it is done: a client that goes away does not keep the log from having it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
@@ -177,6 +172,16 @@ func (s *Service) change(ctx context.Context, uid uuid.UUID, edit edit) (before,
 			"the change is stored and will be published; repeat the request to wait for it", err)
 	}
 	return before, after, nil
+}
+
+// fault makes an error of PostgreSQL or Redis one for the client. A schema that is missing is migrated by Run's next
+// pass: the database was replaced.
+func (s *Service) fault(err error) error {
+	if isUndefined(err) {
+		s.migrated.Store(false)
+		s.nudge()
+	}
+	return storeFault(err)
 }
 
 // nudge tells Run that something is left to publish.
