@@ -69,8 +69,8 @@ func (c *ControlPlane) Kubectl() string { return c.programs["kubectl"] }
 // received, before anything is answered, and one when it is answered (for a watch: when it begins, and when it ends).
 func (c *ControlPlane) AuditLog() string { return c.path("audit.log") }
 
-// PIDs are the ids of the processes.
-func (c *ControlPlane) PIDs() []int { return []int{c.etcd.PID(), c.apiserver.PID()} }
+// Dir is the directory of its data and logs, in which all its processes work.
+func (c *ControlPlane) Dir() string { return c.dir }
 
 // Kill ends the API server and etcd at once. A controller manager is ended by who started it.
 func (c *ControlPlane) Kill() error {

@@ -58,7 +58,7 @@ func (c *Cluster) TryKubectl(t testing.TB, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// What it learns of the API it keeps below HOME: beside the cluster that it learnt from.
-	cmd.Env = []string{"KUBECONFIG=" + c.kubeconfig, "HOME=" + c.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"KUBECONFIG=" + c.kubeconfig, "HOME=" + c.plane.Dir(), "PATH=" + os.Getenv("PATH")}
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}

@@ -30,7 +30,6 @@ type Cluster struct {
 	plane      *controlplane.ControlPlane
 	admin      *rest.Config
 	kubeconfig string // the admin's
-	dir        string
 	// controllers starts kube-controller-manager.
 	controllers func() error
 }
@@ -56,12 +55,11 @@ func startCluster() (*Cluster, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	dir = filepath.Join(dir, "kubernetes")
-	plane, err := controlplane.Start(ctx, dir)
+	plane, err := controlplane.Start(ctx, filepath.Join(dir, "kubernetes"))
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{plane: plane, dir: dir}
+	c := &Cluster{plane: plane}
 	c.controllers = sync.OnceValue(c.startControllers)
 	if err := c.identifyAdmin(); err != nil {
 		return nil, err
@@ -76,7 +74,7 @@ func (c *Cluster) identifyAdmin() error {
 	}
 	c.admin = c.anonymous()
 	c.admin.CertData, c.admin.KeyData = pair.Certificate, pair.Key
-	c.kubeconfig = filepath.Join(c.dir, "admin.kubeconfig")
+	c.kubeconfig = filepath.Join(c.plane.Dir(), "admin.kubeconfig")
 	return writeKubeconfig(c.kubeconfig, c.admin)
 }
 
