@@ -17,7 +17,7 @@ var errVanished = errors.New("a ledger row vanished during the transaction")
 func (w *write) counters(ctx context.Context, stored []*record) error {
 	batch := &pgx.Batch{}
 	w.queueSessions(batch, sessionsOf(stored))
-	w.queueUsage(batch)
+	w.tally.queueUsage(batch, w.writer)
 	w.queueCredentials(batch)
 	if batch.Len() == 0 {
 		return nil
@@ -43,22 +43,23 @@ func (w *write) queueSessions(batch *pgx.Batch, sessions []*session) {
 		    events = s.events + excluded.events`, ids, applications, first, last, counts)
 }
 
-func (w *write) queueUsage(batch *pgx.Batch) {
-	keys := w.tally.keys()
+// queueUsage adds to the counters of a writer.
+func (t *tally) queueUsage(batch *pgx.Batch, writer string) {
+	keys := t.keys()
 	n := len(keys)
 	if n == 0 {
 		return
 	}
 	applications, hours, outcomes, counts := make([][16]byte, n), make([]time.Time, n), make([]string, n), make([]int64, n)
 	for i, k := range keys {
-		applications[i], hours[i], outcomes[i], counts[i] = k.application, k.hour, string(k.outcome), w.tally.usage[k]
+		applications[i], hours[i], outcomes[i], counts[i] = k.application, k.hour, string(k.outcome), t.usage[k]
 	}
 	batch.Queue(`
 		INSERT INTO persistence.usage AS u (application, hour, outcome, writer, events)
 		SELECT application, hour, outcome, $5, events
 		FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bigint[]) AS i (application, hour, outcome, events)
 		ON CONFLICT (application, hour, outcome, writer) DO UPDATE SET events = u.events + excluded.events`,
-		applications, hours, outcomes, counts, w.writer)
+		applications, hours, outcomes, counts, writer)
 }
 
 func (w *write) queueCredentials(batch *pgx.Batch) {
@@ -67,16 +68,20 @@ func (w *write) queueCredentials(batch *pgx.Batch) {
 	if n == 0 {
 		return
 	}
-	applications, credentials, used := make([][16]byte, n), make([]string, n), make([]time.Time, n)
+	applications, credentials := make([][16]byte, n), make([]string, n)
+	used, stored := make([]time.Time, n), make([]*time.Time, n)
 	for i, k := range keys {
-		applications[i], credentials[i], used[i] = k.application, k.credential, w.tally.credentials[k]
+		last := w.tally.credentials[k]
+		applications[i], credentials[i], used[i], stored[i] = k.application, k.credential, last.any, last.stored
 	}
 	batch.Queue(`
-		INSERT INTO persistence.credential_usage AS c (application, credential, writer, last_used_at)
-		SELECT application, credential, $4, last_used_at
-		FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS i (application, credential, last_used_at)
-		ON CONFLICT (application, credential, writer) DO UPDATE SET last_used_at = greatest(c.last_used_at, excluded.last_used_at)`,
-		applications, credentials, used, w.writer)
+		INSERT INTO persistence.credential_usage AS c (application, credential, writer, last_used_at, last_event_at)
+		SELECT application, credential, $5, last_used_at, last_event_at
+		FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS i (application, credential, last_used_at, last_event_at)
+		ON CONFLICT (application, credential, writer) DO UPDATE SET
+		    last_used_at = greatest(c.last_used_at, excluded.last_used_at),
+		    last_event_at = greatest(c.last_event_at, excluded.last_event_at)`,
+		applications, credentials, used, stored, w.writer)
 }
 
 func bySequence(a, b *record) int { return bytes.Compare(a.sequence[:], b.sequence[:]) }

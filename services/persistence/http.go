@@ -24,6 +24,10 @@ type Reader struct {
 	Store *Postgres
 	Keys  *keyring.Keyring
 	Admin authorizer
+	// Operator reads the usage of applications and erases them; nil: there is none.
+	Operator authorizer
+	Eraser   *Eraser
+	Now      func() time.Time
 }
 
 // Handler serves persistence's public port.
@@ -36,6 +40,7 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	get("/v1/events", kit.Handler(retried(r.Store.Events), r.decodeEvents, reply[EventPage]))
 	get("/v1/sessions/{id}", kit.Handler(retried(r.session), r.decodeSession, reply[*Session]))
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
+	handleApplications(mux, r, observer)
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux
@@ -45,8 +50,8 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 const readTimeout = 20 * time.Second
 
 // retried turns a store's trouble into 503: the request was right.
-func retried[Answer any](method func(context.Context, Query) (Answer, error)) func(context.Context, Query) (Answer, error) {
-	return func(ctx context.Context, q Query) (Answer, error) {
+func retried[Question, Answer any](method func(context.Context, Question) (Answer, error)) func(context.Context, Question) (Answer, error) {
+	return func(ctx context.Context, q Question) (Answer, error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		answer, err := method(ctx, q)

@@ -18,7 +18,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	}
 	m := &Metrics{events}
 	m.count(context.Background(), Outcomes{ // from the start: a series that appears with its first event shows no rise
-		Stored: 0, Duplicate: 0, Conflict: 0, Failed: 0, Refused: 0, Redelivered: 0,
+		Stored: 0, Duplicate: 0, Conflict: 0, Failed: 0, Refused: 0, Redelivered: 0, Erased: 0, ErasedRefusal: 0,
 	})
 	return m, nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Outcome is what became of one record. Every accepted event ends in exactly one of Stored, Duplicate, Conflict and
-// Failed; Redelivered ones had ended before.
+// Outcome is what became of one record. Every accepted event ends in exactly one of Stored, Duplicate, Conflict, Failed
+// and Erased, every refused one in Refused or ErasedRefusal; Redelivered ones had ended before.
 type Outcome string
 
 // The outcomes.
@@ -22,6 +22,10 @@ const (
 	Failed      Outcome = "failed"      // refused by PostgreSQL or unreadable: now a Failure
 	Refused     Outcome = "refused"     // refused by ingest: now a Failure
 	Redelivered Outcome = "redelivered" // settled by an earlier delivery
+	// Erased events were received before their application was erased, and dropped when they came.
+	Erased Outcome = "erased"
+	// ErasedRefusal is the same of what ingest had refused.
+	ErasedRefusal Outcome = "erased_refusal"
 )
 
 // Outcomes counts what became of a batch.
@@ -78,23 +82,34 @@ type credentialKey struct {
 // tally is what a batch adds to the counters.
 type tally struct {
 	usage       map[usageKey]int64
-	credentials map[credentialKey]time.Time
+	credentials map[credentialKey]lastUse
+}
+
+// lastUse of a credential: when the newest record with it was received, and the newest of those that are stored.
+type lastUse struct {
+	any    time.Time
+	stored *time.Time
 }
 
 func newTally() *tally {
-	return &tally{map[usageKey]int64{}, map[credentialKey]time.Time{}}
+	return &tally{map[usageKey]int64{}, map[credentialKey]lastUse{}}
 }
 
-// add counts a settled record. Redeliveries were counted before.
+// add counts a settled record. Redeliveries were counted before, and of what is erased nothing is kept.
 func (t *tally) add(r *record, o Outcome) {
-	if o == Redelivered || r.application == uuid.Nil {
+	if o == Redelivered || o == Erased || o == ErasedRefusal || r.application == uuid.Nil {
 		return
 	}
 	t.usage[usageKey{r.application, r.receivedAt.Truncate(time.Hour), o}]++
 	k := credentialKey{r.application, r.credential}
-	if r.receivedAt.After(t.credentials[k]) {
-		t.credentials[k] = r.receivedAt
+	last := t.credentials[k]
+	if r.receivedAt.After(last.any) {
+		last.any = r.receivedAt
 	}
+	if o == Stored && (last.stored == nil || r.receivedAt.After(*last.stored)) {
+		last.stored = &r.receivedAt
+	}
+	t.credentials[k] = last
 }
 
 // keys returns the rows of usage in the order in which they are locked.

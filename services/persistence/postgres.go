@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -51,8 +50,8 @@ func (p *Postgres) Migrate(ctx context.Context) error {
 	return postgres.Migrate(ctx, p.pool, Schema, files)
 }
 
-// Insert writes records in one transaction, making the partitions they need. Deadlocks, serialization failures and
-// partitions dropped meanwhile are tried again.
+// Insert writes records in one transaction, making the partitions they need. Deadlocks, serialization failures, and
+// partitions dropped or ids erased meanwhile are tried again.
 func (p *Postgres) Insert(ctx context.Context, records []*record) (Outcomes, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxInsertTime)
 	defer cancel()
@@ -66,8 +65,11 @@ func (p *Postgres) Insert(ctx context.Context, records []*record) (Outcomes, err
 }
 
 // passing tells whether the same transaction may well succeed at once: 40P01 deadlock, 40001 serialization, 23514 no
-// partition.
+// partition, or a ledger row that is being erased.
 func passing(err error) bool {
+	if errors.Is(err, errVanished) {
+		return true
+	}
 	var e *pgconn.PgError
 	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "23514")
 }
@@ -76,8 +78,8 @@ func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes O
 	if err := p.days.ensure(ctx, p.pool, daysOf(records)); err != nil {
 		return nil, err
 	}
-	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		w := &write{tx: tx, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
+	err = p.inBatch(ctx, applicationsOf(records), func(tx querier, erased erasures) error {
+		w := &write{tx: tx, erasures: erased, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
 		if err := w.all(ctx, records); err != nil {
 			return err
 		}

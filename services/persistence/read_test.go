@@ -93,7 +93,11 @@ func (l *library) serve(store *Postgres, ring *keyring.Keyring) string {
 	l.must(err)
 	observer, err := kit.NewObserver(slog.New(slog.DiscardHandler), metricnoop.Meter{}, false)
 	l.must(err)
-	server := httptest.NewServer(Handler(&Reader{Store: store, Keys: ring, Admin: token}, observer))
+	eraser, err := NewEraser(store, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
+	l.must(err)
+	server := httptest.NewServer(Handler(&Reader{
+		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Now: time.Now,
+	}, observer))
 	l.Cleanup(server.Close)
 	return server.URL
 }

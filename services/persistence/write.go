@@ -13,7 +13,8 @@ import (
 
 // write is one transaction.
 type write struct {
-	tx       pgx.Tx
+	tx       querier
+	erasures erasures
 	writer   string
 	tally    *tally
 	outcomes Outcomes
@@ -26,6 +27,10 @@ func (w *write) settled(r *record, o Outcome) {
 
 // all writes a batch. Events are sorted first: transactions that lock rows in one order cannot deadlock.
 func (w *write) all(ctx context.Context, records []*record) error {
+	records, err := w.drop(ctx, records)
+	if err != nil {
+		return err
+	}
 	var events, failures []*record
 	for _, r := range records {
 		if r.refusal == nil {
@@ -42,6 +47,9 @@ func (w *write) all(ctx context.Context, records []*record) error {
 		} else {
 			first = append(first, r)
 		}
+	}
+	if err := w.free(ctx, first); err != nil {
+		return err
 	}
 	stored, known, err := w.events(ctx, first)
 	if err != nil {

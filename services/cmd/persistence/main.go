@@ -15,6 +15,7 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/admin"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/kube"
 	"github.com/theeye-dev/theeye/services/internal/ops"
 	"github.com/theeye-dev/theeye/services/internal/postgres"
 	"github.com/theeye-dev/theeye/services/internal/stream"
@@ -29,6 +30,7 @@ type config struct {
 	maxConns              int
 	gather                time.Duration
 	adminToken            ops.Secret
+	operator              kube.Flags
 	log                   ops.LogLevel
 }
 
@@ -43,9 +45,10 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
-	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 3 more")
+	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 4 more")
 	fs.DurationVar(&c.gather, "gather", 50*time.Millisecond, "`time` that events collect after a small batch, to share a transaction")
-	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything")
+	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything, and do what --operator-account may")
+	c.operator.Register(fs)
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "stores events exactly once and answers questions about them", args); err != nil {
 		return c, err
@@ -66,14 +69,14 @@ func (c *config) validate() error {
 	require(c.partitions >= 1, "--partitions must be at least 1")
 	require(c.maxConns >= 1, "--postgres-max-conns must be at least 1")
 	require(c.gather >= 0 && c.gather <= time.Second, "--gather must be between 0 and 1s")
-	require(c.adminToken.Reveal() != "", "--admin-token or --admin-token-file is required")
+	require(c.adminToken.Reveal() != "" || len(c.operator.Accounts) > 0, "--admin-token or --operator-account is required")
 	_, err := stream.ParseDurability(c.durability)
 	return errors.Join(append(errs, err)...)
 }
 
-// storeConns are for storing, housekeeping and probes, apart from those for reads: slow questions must not keep events
-// from being stored.
-const storeConns = 3
+// storeConns are for storing, erasing, housekeeping and probes, apart from those for reads: slow questions must not keep
+// events from being stored.
+const storeConns = 4
 
 // memoryLimit is soft: a batch in hand has about 4 MiB of entries, and reads some pages of events.
 const memoryLimit = 448 << 20
@@ -103,7 +106,7 @@ func serve(ctx context.Context, c config) error {
 		return err
 	}
 	defer reads.Close()
-	token, err := admin.Static(c.adminToken.Reveal())
+	operator, err := c.operator.Operator(kube.AudiencePersistence, telemetry.Meter, telemetry.Log)
 	if err != nil {
 		return err
 	}
@@ -128,7 +131,12 @@ func serve(ctx context.Context, c config) error {
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 		{Name: "postgres", Shared: true, Probe: pool.Ping},
 	}
-	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: token}
+	eraser, err := persistence.NewEraser(store, time.Now, telemetry.Log, telemetry.Meter)
+	if err != nil {
+		return err
+	}
+	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
+	reader.Eraser, reader.Now = eraser, time.Now
 	public, operations, err := telemetry.Ports(c.listen, persistence.Handler(reader, observer), c.opsListen, health)
 	if err != nil {
 		return err
@@ -139,6 +147,7 @@ func serve(ctx context.Context, c config) error {
 	g.Add(public.Run, public.Stop)
 	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, time.Now, telemetry.Log) })))
+	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))
 	g.Add(ops.Actor(ctx, keeper.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(client, keys, telemetry.Log).Run))

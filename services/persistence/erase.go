@@ -1,0 +1,222 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/theeye-dev/theeye/api/event"
+)
+
+const (
+	// maxSkew is by how much clocks of ingest and of persistence may differ: clusters keep time to milliseconds, and
+	// their databases ask for no more than this.
+	maxSkew = 250 * time.Millisecond
+	// maxAhead bounds how far a clock of ingest that is far ahead moves a cut-off: what was stored with its times is
+	// erased, too, but the application is not dropped for hours to come.
+	maxAhead = 5 * time.Minute
+	// eraseWait is how long a request waits for its erasure: clients wait for that long without a thought.
+	eraseWait = 5 * time.Second
+	// erasePoll is how often what is awaited is looked at: one row by its key.
+	erasePoll = 50 * time.Millisecond
+	// eraseIdle is how often a replica looks for erasures that another one has begun and not ended.
+	eraseIdle = 5 * time.Second
+)
+
+// Erasure is how far the erasure of an application's events has come.
+type Erasure struct {
+	State       EraseState `json:"state"`
+	RequestedAt time.Time  `json:"requested_at"`
+	ErasedRows  int64      `json:"erased_rows"` // so far
+}
+
+// EraseState tells whether something is left to erase.
+type EraseState string
+
+// The states of an erasure.
+const (
+	Erasing    EraseState = "erasing"
+	EraseEnded EraseState = "erased"
+)
+
+// Eraser erases what applications have sent. Requests are rows of erasures, so that any replica may carry them out,
+// whatever becomes of the one that took them.
+type Eraser struct {
+	store *Postgres
+	now   func() time.Time
+	log   *slog.Logger
+	nudge chan struct{} // a request was recorded here
+
+	pending metric.Int64Gauge
+	rows    metric.Int64Counter
+}
+
+// NewEraser registers theeye_erasures_pending and theeye_erased_rows_total. now is persistence's clock.
+func NewEraser(store *Postgres, now func() time.Time, log *slog.Logger, meter metric.Meter) (*Eraser, error) {
+	pending, err := meter.Int64Gauge("theeye.erasures.pending", metric.WithDescription("Applications that are being erased."))
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	rows, err := meter.Int64Counter("theeye.erased.rows", metric.WithDescription("Rows erased by this replica."))
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	pending.Record(context.Background(), 0)
+	rows.Add(context.Background(), 0)
+	return &Eraser{store: store, now: now, log: log, nudge: make(chan struct{}, 1), pending: pending, rows: rows}, nil
+}
+
+// Erase erases all that an application has sent until now. It waits for some seconds; from then on the erasure is
+// Erasing and goes on by itself, and Erase may be called again to see how far it is.
+//
+// What was received before the call is erased, and what is sent after the answer is kept, although the clocks that say
+// so differ: the cut-off is maxSkew after the call, and the answer comes no earlier than maxSkew after the cut-off.
+// What is received between call and answer may go either way.
+func (e *Eraser) Erase(ctx context.Context, application uuid.UUID) (Erasure, error) {
+	ctx, cancel := context.WithTimeout(ctx, eraseWait)
+	defer cancel()
+	began := e.now()
+	cutOff, err := e.store.requestErasure(ctx, application, began)
+	if err != nil {
+		return Erasure{}, err
+	}
+	select {
+	case e.nudge <- struct{}{}:
+	default: // the worker was told already
+	}
+	return e.await(ctx, application, cutOff, began.Add(2*maxSkew))
+}
+
+// await returns when all up to a cut-off is gone and a moment has come; or when ctx ends, with how far it is then.
+func (e *Eraser) await(ctx context.Context, application uuid.UUID, cutOff event.Sequence, moment time.Time) (Erasure, error) {
+	poll := time.NewTicker(erasePoll)
+	defer poll.Stop()
+	for {
+		// Beyond ctx: the wait is over then, and not the answer.
+		progress, ended, err := e.store.erasureProgress(context.WithoutCancel(ctx), application, cutOff)
+		if err != nil {
+			return Erasure{}, err
+		}
+		if ended && !e.now().Before(moment) {
+			progress.State = EraseEnded
+			return progress, nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			progress.State = Erasing
+			return progress, nil
+		}
+	}
+}
+
+// requestErasure makes an erasure durable and returns its cut-off. One that is asked for while another is pending moves
+// the cut-off: both end together.
+func (p *Postgres) requestErasure(ctx context.Context, application uuid.UUID, now time.Time) (event.Sequence, error) {
+	var newest *time.Time
+	err := p.pool.QueryRow(ctx, "SELECT max(last_used_at) FROM persistence.credential_usage WHERE application = $1",
+		[16]byte(application)).Scan(&newest)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("read last use: %w", err)
+	}
+	upTo := now
+	if newest != nil && newest.After(now) {
+		upTo = *newest
+	}
+	if limit := now.Add(maxAhead); upTo.After(limit) {
+		upTo = limit
+	}
+	cutOff := cutOffAt(upTo.Add(maxSkew))
+	_, err = p.pool.Exec(ctx, `
+		INSERT INTO persistence.erasures AS e (application, cut_off, requested_at) VALUES ($1, $2, $3)
+		ON CONFLICT (application) DO UPDATE SET
+		    cut_off = greatest(e.cut_off, excluded.cut_off),
+		    requested_at = CASE WHEN e.finished_at IS NULL THEN e.requested_at ELSE excluded.requested_at END,
+		    erased = CASE WHEN e.finished_at IS NULL THEN e.erased ELSE 0 END,
+		    finished_at = CASE WHEN excluded.cut_off > e.cut_off THEN NULL ELSE e.finished_at END`,
+		[16]byte(application), [16]byte(cutOff), now)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("record erasure: %w", err)
+	}
+	return cutOff, nil
+}
+
+// erasureProgress tells how far an erasure is, and whether all up to a cut-off is gone.
+func (p *Postgres) erasureProgress(ctx context.Context, application uuid.UUID, cutOff event.Sequence) (e Erasure, ended bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, eraseWait)
+	defer cancel()
+	err = p.pool.QueryRow(ctx, `
+		SELECT requested_at, erased, coalesce(erased_to >= $2, false) FROM persistence.erasures WHERE application = $1`,
+		[16]byte(application), [16]byte(cutOff)).Scan(&e.RequestedAt, &e.ErasedRows, &ended)
+	if err != nil {
+		err = fmt.Errorf("read erasure: %w", err)
+	}
+	e.RequestedAt = e.RequestedAt.UTC()
+	return e, ended, err
+}
+
+// pendingErasures lists the applications that are being erased, the longest first, with their cut-offs.
+func (p *Postgres) pendingErasures(ctx context.Context) ([]sweep, error) {
+	rows, err := p.pool.Query(ctx, `
+		SELECT application, cut_off FROM persistence.erasures WHERE finished_at IS NULL ORDER BY requested_at, application`)
+	if err != nil {
+		return nil, fmt.Errorf("list erasures: %w", err)
+	}
+	pending, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sweep, error) {
+		s := sweep{store: p}
+		err := row.Scan(&s.application, &s.cutOff)
+		return s, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list erasures: %w", err)
+	}
+	return pending, nil
+}
+
+// Run erases what is asked for, by whichever replica, until the context ends. What it leaves undone goes on elsewhere,
+// or here after a restart.
+func (e *Eraser) Run(ctx context.Context) error {
+	idle := time.NewTicker(eraseIdle)
+	defer idle.Stop()
+	for ctx.Err() == nil {
+		left, err := e.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "erasing interrupted", "error", err)
+		}
+		again := make(<-chan time.Time)
+		if left && err == nil {
+			again = time.After(erasePoll)
+		}
+		select {
+		case <-ctx.Done():
+		case <-e.nudge:
+		case <-idle.C:
+		case <-again:
+		}
+	}
+	return nil
+}
+
+// round takes every pending erasure as far as it gets, and tells whether something is left that may go on at once.
+func (e *Eraser) round(ctx context.Context) (left bool, err error) {
+	pending, err := e.store.pendingErasures(ctx)
+	if err != nil {
+		return false, err
+	}
+	e.pending.Record(ctx, int64(len(pending)))
+	var errs []error
+	for i := range pending {
+		err := e.carryOut(ctx, &pending[i])
+		left = left || err == nil || errors.Is(err, errElsewhere) || errors.Is(err, errUnaware)
+		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errUnaware) {
+			errs = append(errs, fmt.Errorf("erase %s: %w", pending[i].application, err))
+		}
+	}
+	return left, errors.Join(errs...)
+}

@@ -1,0 +1,149 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/api/event"
+)
+
+// chunkRows is how many rows one transaction erases: tens of milliseconds, so that nobody waits long for its locks.
+const chunkRows = 1000
+
+var (
+	// errElsewhere says that another replica has the erasure's row: it does the next chunk.
+	errElsewhere = errors.New("another replica is at it")
+	// errUnaware says that a transaction still runs that may not know the erasure: what it stores has to be erased, too.
+	errUnaware = errors.New("a batch from before is still running")
+)
+
+// sweep erases what one application has sent up to a cut-off.
+type sweep struct {
+	store       *Postgres
+	application uuid.UUID
+	cutOff      event.Sequence
+
+	from time.Time // no event that occurred before is left
+}
+
+// carryOut erases all that there is, and notes it when nothing can come any more.
+//
+// Batches and the erasure agree by one lock that nobody waits for. A batch takes it (shared) in one statement and looks
+// at the erasures in the next; it keeps it until its rows can be seen. The erasure is committed before unaware reads who
+// holds the lock. A batch that is not among those either has ended, and what it stored is found here; or takes the
+// lock later, and so looks later, and knows the erasure: statements of READ COMMITTED see what was committed before
+// they began. So what can still store a row up to the cut-off is among the holders. The rows are swept, the holders
+// are seen to have ended, and what they have left is swept again; after that nothing can come.
+func (e *Eraser) carryOut(ctx context.Context, s *sweep) error {
+	holders, err := s.store.batches(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.all(ctx, s); err != nil {
+		return err
+	}
+	if len(holders) > 0 {
+		if err := s.store.ended(ctx, holders); err != nil {
+			return err
+		}
+		s.from = time.Time{}
+		if err := e.all(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := s.transaction(ctx, func(tx pgx.Tx) (int64, error) { return 0, s.finish(ctx, tx, e.now()) }); err != nil {
+		return err
+	}
+	e.log.InfoContext(ctx, "application erased", "application", s.application)
+	return nil
+}
+
+// all erases every kind of row, chunk by chunk.
+func (e *Eraser) all(ctx context.Context, s *sweep) error {
+	now := e.now()
+	for _, kind := range []func(context.Context, pgx.Tx, time.Time) (int64, error){s.events, s.ledger, s.duplicates, s.failures, s.hours} {
+		for n := int64(1); n > 0; {
+			err := s.transaction(ctx, func(tx pgx.Tx) (rows int64, err error) {
+				n, err = kind(ctx, tx, now)
+				return n, err
+			})
+			if err != nil {
+				return err
+			}
+			e.rows.Add(ctx, n)
+		}
+	}
+	return nil
+}
+
+// beginSweep lets a statement take its time: what a chunk locks is little, but to find it may mean passing over all that
+// was erased before and is not vacuumed yet.
+const beginSweep = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '10min'"
+
+// transaction does one chunk. The erasure's own row is locked first: one replica at a time, and a crash frees it.
+func (s *sweep) transaction(ctx context.Context, chunk func(pgx.Tx) (int64, error)) error {
+	return pgx.BeginTxFunc(ctx, s.store.pool, pgx.TxOptions{BeginQuery: beginSweep}, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			SELECT FROM persistence.erasures WHERE application = $1 AND finished_at IS NULL
+			FOR NO KEY UPDATE SKIP LOCKED`, [16]byte(s.application))
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return errElsewhere
+		}
+		rows, err := chunk(tx)
+		if err != nil || rows == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE persistence.erasures SET erased = erased + $2 WHERE application = $1", [16]byte(s.application), rows)
+		return err
+	})
+}
+
+// batches lists the transactions of batches that are running now, of all replicas.
+func (p *Postgres) batches(ctx context.Context) ([]string, error) {
+	rows, err := p.pool.Query(ctx, `
+		SELECT virtualtransaction FROM pg_locks
+		WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = $1
+		    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, int64(batchLock))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// ended waits until none of these transactions runs, for a second at most: errUnaware.
+func (p *Postgres) ended(ctx context.Context, holders []string) error {
+	poll, patience := time.NewTicker(erasePoll), time.NewTimer(time.Second)
+	defer poll.Stop()
+	defer patience.Stop()
+	before := map[string]bool{}
+	for _, h := range holders {
+		before[h] = true
+	}
+	for {
+		running, err := p.batches(ctx)
+		if err != nil {
+			return err
+		}
+		old := false
+		for _, h := range running {
+			old = old || before[h]
+		}
+		if !old {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-patience.C:
+			return errUnaware // others' erasures need not wait for it
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

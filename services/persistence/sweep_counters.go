@@ -1,0 +1,40 @@
+package persistence
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// hours erases the counters of the hours before the cut-off's: whatever they counted is erased.
+func (s *sweep) hours(ctx context.Context, tx pgx.Tx, _ time.Time) (int64, error) {
+	tag, err := tx.Exec(ctx, `
+		DELETE FROM persistence.usage u USING (
+		    SELECT hour, outcome, writer FROM persistence.usage WHERE application = $1 AND hour < $2
+		    ORDER BY hour, outcome, writer LIMIT $3 FOR UPDATE
+		) AS chunk
+		WHERE u.application = $1 AND u.hour = chunk.hour AND u.outcome = chunk.outcome AND u.writer = chunk.writer`,
+		[16]byte(s.application), endOf(s.cutOff).Add(-time.Millisecond).Truncate(time.Hour), chunkRows)
+	return tag.RowsAffected(), err
+}
+
+// finish erases the counters of the cut-off's own hour, where nothing is left to count, and notes that up to the
+// cut-off nothing is left.
+func (s *sweep) finish(ctx context.Context, tx pgx.Tx, now time.Time) error {
+	application, end := [16]byte(s.application), endOf(s.cutOff)
+	batch := &pgx.Batch{}
+	// Locked first, and summed up in the next statement: a batch may be adding to a row.
+	batch.Queue("SELECT FROM persistence.usage WHERE application = $1 ORDER BY hour, outcome, writer FOR UPDATE", application)
+	batch.Queue(`
+		DELETE FROM persistence.usage u USING (
+		    SELECT hour, outcome FROM persistence.usage WHERE application = $1 GROUP BY hour, outcome HAVING sum(events) = 0
+		) AS nothing
+		WHERE u.application = $1 AND u.hour = nothing.hour AND u.outcome = nothing.outcome`, application)
+	batch.Queue("DELETE FROM persistence.credential_usage WHERE application = $1 AND last_used_at < $2", application, end)
+	batch.Queue("UPDATE persistence.credential_usage SET last_event_at = NULL WHERE application = $1 AND last_event_at < $2", application, end)
+	batch.Queue(`
+		UPDATE persistence.erasures SET erased_to = $2, finished_at = CASE WHEN cut_off = $2 THEN $3::timestamptz END
+		WHERE application = $1`, application, [16]byte(s.cutOff), now)
+	return tx.SendBatch(ctx, batch).Close()
+}

@@ -1,0 +1,93 @@
+package persistence
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// batchLock is the advisory lock that a batch's transaction shares with all others from before it looks at the erasures
+// until it has ended. Nobody ever waits for it: it shows in pg_locks which transactions may not know an erasure.
+const batchLock = 0x7468656579650003
+
+// rollbackTimeout bounds what is done for a transaction that has failed; a connection that takes longer is closed.
+const rollbackTimeout = 5 * time.Second
+
+// querier is a connection within a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+}
+
+// inBatch runs f in a transaction that knows the erasures of these applications. Beginning, sharing the lock and
+// looking are one round trip: as many as beginning alone.
+func (p *Postgres) inBatch(ctx context.Context, applications [][16]byte, f func(querier, erasures) error) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release() // it closes a connection whose transaction could not be ended
+	known, err := begin(ctx, conn, applications)
+	if err == nil {
+		err = f(conn, known)
+	}
+	if err != nil {
+		rollback(ctx, conn)
+		return err
+	}
+	tag, err := conn.Exec(ctx, "COMMIT")
+	if err == nil && tag.String() == "ROLLBACK" {
+		err = pgx.ErrTxCommitRollback
+	}
+	return err
+}
+
+// begin needs READ COMMITTED, whatever the server's default: the look is to see what was committed until after the
+// lock was taken.
+func begin(ctx context.Context, conn *pgxpool.Conn, applications [][16]byte) (erasures, error) {
+	var known erasures
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	batch.Queue("SELECT pg_advisory_xact_lock_shared($1)", int64(batchLock))
+	batch.Queue(`
+		SELECT application, cut_off, finished_at IS NULL FROM persistence.erasures WHERE application = ANY($1)`,
+		applications).Query(func(rows pgx.Rows) error {
+		var application uuid.UUID
+		var e erasure
+		_, err := pgx.ForEachRow(rows, []any{&application, &e.cutOff, &e.pending}, func() error {
+			if known == nil {
+				known = erasures{}
+			}
+			known[application] = e
+			return nil
+		})
+		return err
+	})
+	return known, conn.SendBatch(ctx, batch).Close()
+}
+
+// rollback ends a transaction also when its context has ended. That it fails is seen by Release.
+func rollback(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_, _ = conn.Exec(ctx, "ROLLBACK")
+}
+
+// applicationsOf lists whose records are in a batch.
+func applicationsOf(records []*record) [][16]byte {
+	var found [][16]byte
+	seen := map[uuid.UUID]bool{}
+	for i, r := range records {
+		if i > 0 && r.application == records[i-1].application { // most often: a request has one
+			continue
+		}
+		if !seen[r.application] {
+			seen[r.application] = true
+			found = append(found, r.application)
+		}
+	}
+	return found
+}
