@@ -1,0 +1,136 @@
+package schema_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/theeye-dev/theeye/services/internal/schema"
+)
+
+// bound is how long compiling or checking may take at worst. Under the race detector and on a busy machine it takes
+// many times as long as in BenchmarkWork.
+const bound = 20 * time.Second
+
+// hostile are schemas made to be costly that are within the limits, each with an event for it.
+func hostile() map[string][2]string {
+	const mebibyte = 1 << 20
+	ones := "[" + strings.Repeat("1,", mebibyte/2-1) + "1]"
+	text := `"` + strings.Repeat("a", mebibyte-2) + `"`
+	shapes := make([]string, 40_000) // equal hashes, all different
+	for i := range shapes {
+		var b strings.Builder
+		for bit := range 16 {
+			b.WriteString("[")
+			if i>>bit&1 == 1 {
+				b.WriteString("],[")
+			}
+		}
+		shapes[i] = b.String() + "0" + strings.Repeat("]", 16)
+	}
+	many := "[" + strings.Join(shapes, ",") + "]"
+	return map[string][2]string{
+		"one type":            {`{"items":{"type":"integer"}}`, ones},
+		"every item 900 ways": {`{"items":{"allOf":[{}` + strings.Repeat(`,{"minimum":2}`, 900) + `]}}`, ones},
+		"500 of doubled":      {strings.Replace(doubling(7, `{"allOf":[%s,%s]}`), `{"$ref":"#/$defs/d0"`, `{"items":{"$ref":"#/$defs/d0"}`, 1), ones},
+		"all fail":            {`{"items":{"type":"string"}}`, ones},
+		"numbers of an enum":  {`{"items":` + enum(900, "%d.5") + `}`, ones},
+		"slow pattern":        {`{"pattern":"(.*a){900}b"}`, text},
+		"slow name":           {`{"patternProperties":{"(.*a){900}b":false}}`, manyMembers(1000)},
+		"many slow patterns":  {`{"allOf":[{}` + strings.Repeat(`,{"pattern":".*a.*a.*b"}`, 400) + `]}`, text},
+		"unique":              {`{"uniqueItems":true}`, many},
+		"unique in levels":    {`{"uniqueItems":true,"items":{"$ref":"#"}}`, many},
+		"unevaluated items":   {`{"allOf":[{}` + strings.Repeat(`,{"contains":true}`, 300) + `],"unevaluatedItems":false}`, ones},
+		"unevaluated members": {`{"items":{"anyOf":[` + strings.Repeat(`{"minProperties":1},`, 300) + `true],"unevaluatedProperties":false}}`, "[" + strings.Repeat(manyMembers(1000)+",", 50) + "1]"},
+		"deep recursion":      {`{"items":{"$ref":"#"},"contains":{"type":"array"}}`, strings.Repeat("[", 60) + strings.Repeat("]", 60)},
+		"names":               {`{"propertyNames":{"allOf":[{}` + strings.Repeat(`,{"minLength":900}`, 800) + `]}}`, manyMembers(1000)},
+	}
+}
+
+// TestHostile checks what hostile schemas and events cost together.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	for name, pair := range hostile() {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			compiled, err := schema.Compile([]byte(pair[0]))
+			compiling := time.Since(begin)
+			if err != nil {
+				t.Fatalf("refused after %s: %s", compiling, err)
+			}
+			value := scan(t, pair[1])
+			begin = time.Now()
+			mismatches := compiled.Validate(value)
+			checking := time.Since(begin)
+			if compiling > bound || checking > bound {
+				t.Errorf("compiled in %s, checked in %s", compiling, checking)
+			}
+			t.Logf("compiled in %s, checked in %s: %.100v", compiling, checking, mismatches)
+		})
+	}
+}
+
+// BenchmarkWork is what the limits of compiling and checking come to in time and memory.
+func BenchmarkWork(b *testing.B) {
+	ones := "[" + strings.Repeat("1,", 90_000) + "1]"
+	for name, pair := range map[string][2]string{
+		"passes":      {`{"items":{"type":"integer"}}`, ones},
+		"all fail":    {`{"items":{"type":"string"}}`, ones},
+		"members":     {`{"additionalProperties":{"allOf":[{}` + strings.Repeat(`,{"minimum":0}`, 200) + `]}}`, manyMembers(400)},
+		"pattern":     {`{"pattern":"(.*a){300}b"}`, `"` + strings.Repeat("a", 1000) + `"`},
+		"enum":        {`{"additionalProperties":` + enum(249, "%d.5") + `}`, manyMembers(350)},
+		"unevaluated": {`{"allOf":[{}` + strings.Repeat(`,{"contains":true}`, 30) + `],"unevaluatedItems":false}`, "[" + strings.Repeat("1,", 2000) + "1]"},
+		"unique":      {`{"uniqueItems":true}`, "[" + strings.Repeat(`[[1],[2]],`, 1000) + "1]"},
+		"an event":    {ordinary, `{"host":"shop.example.com","path":"/a/b?c=d","n":17,"seen":true,"at":"2026-05-04T03:02:01Z","tags":["a","b"]}`},
+	} {
+		compiled := must(b, pair[0])
+		value := scan(b, pair[1])
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				compiled.Validate(value)
+			}
+		})
+	}
+	for name, text := range map[string]string{
+		"ordinary":        ordinary,
+		"1000 subschemas": properties(999, `{"type":"string"}`),
+		"too complex":     complicated(),
+	} {
+		b.Run("compile/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = schema.Compile([]byte(text))
+			}
+		})
+	}
+}
+
+const ordinary = `{"type":"object","required":["host","path"],"additionalProperties":false,"properties":{
+	"host":{"type":"string","maxLength":253},"path":{"type":"string","pattern":"^/"},"n":{"type":"integer","minimum":0},
+	"seen":{"type":"boolean"},"at":{"type":"string","format":"date-time"},"tags":{"type":"array","items":{"enum":["a","b","c"]}}}}`
+
+// complicated has references that combine in ever other ways: each member applies the whole and one more part.
+func complicated() string {
+	var b strings.Builder
+	b.WriteString(`{"properties":{`)
+	for i := range 30 {
+		fmt.Fprintf(&b, `"p%d":{"allOf":[{"$ref":"#"},{"$ref":"#/$defs/d%d"}]},`, i, i)
+	}
+	b.WriteString(`"q":{}},"$defs":{`)
+	for i := range 30 {
+		fmt.Fprintf(&b, `"d%d":{"additionalProperties":{"$ref":"#/$defs/d%d"}},`, i, i)
+	}
+	b.WriteString(`"e":{}}}`)
+	return b.String()
+}
+
+// TestTooComplex is the one limit that is in no other table.
+func TestTooComplex(t *testing.T) {
+	t.Parallel()
+	fault := compile(t, complicated())
+	if fault == nil || fault.Error() != "is too complex: its references combine in too many ways" {
+		t.Errorf("got %v", fault)
+	}
+}
