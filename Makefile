@@ -47,7 +47,7 @@ fmt: ## Format the sources
 
 .PHONY: generate
 generate: ## Write the generated files again
-	go generate ./...
+	hack/generate
 
 .PHONY: verify
 verify: generate ## Fail when generated files, formatting or go.mod are not what they should be, or the tree is dirty

@@ -6,7 +6,8 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 )
 
-// Policy is the part of the spec that auth is told.
+// Policy is the part of the spec that auth is told. What the API server accepts of it is what Policy.Validate accepts:
+// services/application_policy_test.go holds the one against the other.
 func (s *ApplicationSpec) Policy() registry.Policy {
 	p := registry.Policy{
 		DisplayName:   s.DisplayName,

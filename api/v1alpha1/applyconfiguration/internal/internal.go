@@ -42,6 +42,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: com.github.theeye-dev.theeye.api.v1alpha1.ApplicationSpec
+      default: {}
     - name: status
       type:
         namedType: com.github.theeye-dev.theeye.api.v1alpha1.ApplicationStatus
@@ -56,6 +57,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: deletionPolicy
       type:
         namedType: com.github.theeye-dev.theeye.api.registry.DeletionPolicy
+      default: Retain
     - name: displayName
       type:
         scalar: string
@@ -64,7 +66,10 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.theeye-dev.theeye.api.v1alpha1.EventType
-          elementRelationship: atomic
+          elementRelationship: associative
+          keys:
+          - category
+          - name
     - name: limits
       type:
         namedType: com.github.theeye-dev.theeye.api.v1alpha1.Limits
@@ -73,7 +78,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             scalar: string
-          elementRelationship: atomic
+          elementRelationship: associative
     - name: retention
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
@@ -86,6 +91,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unknownEvents
       type:
         namedType: com.github.theeye-dev.theeye.api.registry.UnknownEvents
+      default: Accept
 - name: com.github.theeye-dev.theeye.api.v1alpha1.ApplicationStatus
   map:
     fields:

@@ -7,8 +7,9 @@ package v1alpha1
 //
 // SecretTemplate shapes the written Secret.
 type SecretTemplateApplyConfiguration struct {
-	// Labels and Annotations are added to the Secret. Keys under theeye.dev/ are the operator's own.
-	Labels      map[string]string `json:"labels,omitempty"`
+	// Labels are added to the Secret. Keys under theeye.dev/ are the operator's own.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations are added to the Secret. Keys under theeye.dev/ are the operator's own.
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Keys are keys added to the Secret: each value is a text in which $(client-id), $(client-secret), $(api-key), $(uri),
 	// $(token-uri), $(type) and $(provider) stand for the values of these keys. A standard key with the value "" is left
