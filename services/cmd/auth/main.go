@@ -15,6 +15,7 @@ import (
 	"github.com/theeye-dev/theeye/services/auth"
 	"github.com/theeye-dev/theeye/services/internal/admin"
 	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/kube"
 	"github.com/theeye-dev/theeye/services/internal/ops"
 	"github.com/theeye-dev/theeye/services/internal/postgres"
 	"github.com/theeye-dev/theeye/services/internal/stream"
@@ -28,6 +29,7 @@ type config struct {
 	postgresURL, redisURL ops.Secret
 	durability            string
 	adminToken            ops.Secret
+	operator              kube.Flags
 	log                   ops.LogLevel
 }
 
@@ -39,7 +41,8 @@ func parse(args []string) (*config, error) {
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", "PostgreSQL `URL`: postgres://user:password@host:port/database")
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
-	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that every request to the admin API must carry")
+	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that opens the admin API, beside those of --operator-account")
+	c.operator.Register(fs)
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "owns applications and their credentials, and publishes them on the application log", args); err != nil {
 		return c, err
@@ -51,11 +54,14 @@ func (c *config) validate() error {
 	_, err := stream.ParseDurability(c.durability)
 	errs := []error{err}
 	for _, required := range []struct{ name, value string }{
-		{"postgres-url", c.postgresURL.Reveal()}, {"redis-url", c.redisURL.Reveal()}, {"admin-token", c.adminToken.Reveal()},
+		{"postgres-url", c.postgresURL.Reveal()}, {"redis-url", c.redisURL.Reveal()},
 	} {
 		if required.value == "" {
 			errs = append(errs, fmt.Errorf("--%s is required", required.name))
 		}
+	}
+	if c.adminToken.Reveal() == "" && len(c.operator.Accounts) == 0 {
+		errs = append(errs, errors.New("--admin-token or --operator-account is required"))
 	}
 	return errors.Join(errs...)
 }
@@ -83,10 +89,11 @@ func serve(ctx context.Context, c *config) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	token, err := admin.Static(c.adminToken.Reveal())
+	operator, err := c.operator.Operator(kube.AudienceAuth, telemetry.Meter, telemetry.Log)
 	if err != nil {
 		return err
 	}
+	who := admin.Any(admin.Optional(c.adminToken.Reveal()), operator)
 	metrics, err := auth.NewMetrics(telemetry.Meter)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
@@ -106,7 +113,7 @@ func serve(ctx context.Context, c *config) error {
 		{Name: "redis", Shared: true, Probe: log.Ping},
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
 	}
-	public, operations, err := telemetry.Ports(c.listen, auth.NewHandler(service, token, observer), c.opsListen, health)
+	public, operations, err := telemetry.Ports(c.listen, auth.NewHandler(service, who, observer), c.opsListen, health)
 	if err != nil {
 		return err
 	}
