@@ -5,19 +5,20 @@ type Code string
 
 // The codes of events; those of requests are problem codes. Faults of jsonb (json.…) are codes as well.
 const (
-	CodeNotObject   Code = "event.not_object"    // the event is no JSON object
-	CodeTooLarge    Code = "event.too_large"     // more bytes than the application's or the global limit
-	CodeMissing     Code = "field.missing"       // a required field is absent
-	CodeType        Code = "field.type"          // a field has another JSON type
-	CodeLength      Code = "field.length"        // a field has too few or too many characters
-	CodeUnknown     Code = "field.unknown"       // a field that events do not have
-	CodeTimestamp   Code = "timestamp.format"    // no RFC 3339 and no YYYY-MM-DD HH:MM:SS
-	CodeTooOld      Code = "timestamp.too_old"   // before the application's maxAge
-	CodeInFuture    Code = "timestamp.in_future" // beyond the application's maxFuture
-	CodeConflict    Code = "id.conflict"         // the id was used with other content
-	CodeStrict      Code = "request.strict"      // valid, but refused together with an invalid one
-	CodeUndecodable Code = "store.undecodable"   // what travelled on the stream cannot be read back
-	CodeStore       Code = "store.refused"       // PostgreSQL refused it as data
+	CodeNotObject         Code = "event.not_object"    // the event is no JSON object
+	CodeTooLarge          Code = "event.too_large"     // more bytes than the application's or the global limit
+	CodeMissing           Code = "field.missing"       // a required field is absent
+	CodeType              Code = "field.type"          // a field has another JSON type
+	CodeLength            Code = "field.length"        // a field has too few or too many characters
+	CodeUnknown           Code = "field.unknown"       // a field that events do not have
+	CodeTimestamp         Code = "timestamp.format"    // no RFC 3339 and no YYYY-MM-DD HH:MM:SS
+	CodeTooOld            Code = "timestamp.too_old"   // before the application's maxAge
+	CodeInFuture          Code = "timestamp.in_future" // beyond the application's maxFuture
+	CodeSchemaUnavailable Code = "schema.unavailable"  // the type's declared schema is faulty and was never good
+	CodeConflict          Code = "id.conflict"         // the id was used with other content
+	CodeStrict            Code = "request.strict"      // valid, but refused together with an invalid one
+	CodeUndecodable       Code = "store.undecodable"   // what travelled on the stream cannot be read back
+	CodeStore             Code = "store.refused"       // PostgreSQL refused it as data
 )
 
 // Refusal says why one event was refused.

@@ -75,6 +75,11 @@ func contracts() map[string]contract {
 	stamp := func(d time.Duration) string { return with(`"timestamp":"` + now.Add(d).Format(time.RFC3339Nano) + `"`) }
 	hour := registry.Duration(time.Hour)
 	narrow := registry.Policy{Timestamps: &registry.Timestamps{MaxAge: &hour, MaxFuture: &hour}}
+	declared := registry.Policy{EventTypes: []registry.EventType{
+		{Category: "page interaction", Name: "pageview", Schema: registry.Schema(`{"type":"object"}`)},
+		{Category: "cart", Name: "added", SchemaUnavailable: true},
+	}}
+	faulty := strings.NewReplacer("page interaction", "cart", "pageview", "added").Replace(good)
 	timed := func(policy registry.Policy, body, code string) contract {
 		c := refusal(body, code)
 		if code == "" {
@@ -172,6 +177,9 @@ func contracts() map[string]contract {
 		"far in the future":        refusal(with(`"timestamp":"9999-12-31T23:59:59Z"`), "timestamp.in_future/timestamp"),
 		"old by its policy":        timed(narrow, stamp(-2*time.Hour), "timestamp.too_old/timestamp"),
 		"early by its policy":      timed(narrow, stamp(50*time.Minute), ""),
+
+		"schema never good":               {policy: declared, body: faulty, status: 422, code: "request.rejected", verdicts: []string{"schema.unavailable"}, appended: []string{"schema.unavailable"}},
+		"schema never good, among others": {policy: declared, body: "[" + good + "," + faulty + "," + named("category", "cart") + "]", status: 202, verdicts: []string{"accepted", "schema.unavailable", "accepted"}, appended: []string{"accepted", "schema.unavailable", "accepted"}},
 
 		"id used twice":         {body: "[" + with(`"id":"x"`) + "," + with(`"id":"x","data":{}`) + "]", status: 202, verdicts: []string{"accepted", "id.conflict/id"}, appended: []string{"accepted", "id.conflict/id"}},
 		"id used again":         {body: "[" + with(`"id":"x","data":{"a":1,"b":2}`) + "," + with(`"data":{"b":2.0,"a":1e0},"id":"x"`) + "]", status: 202, verdicts: accepted(2), appended: accepted(2)},

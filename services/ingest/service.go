@@ -148,6 +148,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
 	}
 	clear(w.seen)
+	rules := check.Of(policy)
 	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
 	for i := range items {
 		item, e := &items[i], &w.events[i]
@@ -155,7 +156,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 			item.ID = serverID(sub, sequence, i)
 		}
 		if item.Refusal == nil {
-			item.OccurredAt, item.Refusal = check.Event(&e.Event, policy, receivedAt)
+			item.OccurredAt, item.Refusal = rules.Event(&e.Event, receivedAt)
 		}
 		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
 			item.Refusal = w.conflict(e.ID, i)

@@ -10,25 +10,67 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 )
 
-// Event judges a decoded event by a policy. It returns the time the event occurred: its timestamp, or the time of its
-// receipt when it has none.
-func Event(e *event.Event, policy *registry.Policy, receivedAt time.Time) (occurredAt time.Time, refusal *event.Refusal) {
-	if e.Timestamp.IsZero() {
-		return receivedAt, nil
+// Rules are a policy, made ready to judge the events of a request.
+type Rules struct {
+	policy *registry.Policy
+	// unavailable are the declared types whose schema was never good. There are hardly ever any: what most events pay is
+	// the look at an empty list.
+	unavailable []*registry.EventType
+}
+
+// Of returns the rules of a policy, which must not change while they are used.
+func Of(policy *registry.Policy) Rules {
+	rules := Rules{policy: policy}
+	for i := range policy.EventTypes {
+		if t := &policy.EventTypes[i]; t.SchemaUnavailable {
+			rules.unavailable = append(rules.unavailable, t)
+		}
 	}
-	if age := receivedAt.Sub(e.Timestamp); age > policy.MaxAge() {
-		return e.Timestamp, &event.Refusal{
+	return rules
+}
+
+// Event judges a decoded event. It returns the time the event occurred: its timestamp, or the time of its receipt when
+// it has none.
+func (r *Rules) Event(e *event.Event, receivedAt time.Time) (occurredAt time.Time, refusal *event.Refusal) {
+	occurredAt = receivedAt
+	if !e.Timestamp.IsZero() {
+		occurredAt, refusal = e.Timestamp, r.timestamp(e.Timestamp, receivedAt)
+	}
+	if refusal == nil && len(r.unavailable) > 0 {
+		refusal = r.schema(e)
+	}
+	return occurredAt, refusal
+}
+
+func (r *Rules) timestamp(timestamp, receivedAt time.Time) *event.Refusal {
+	if age := receivedAt.Sub(timestamp); age > r.policy.MaxAge() {
+		return &event.Refusal{
 			Code:    event.CodeTooOld,
-			Detail:  fmt.Sprintf("timestamp is %s before its receipt; the application allows %s", age.Round(time.Second), policy.MaxAge()),
+			Detail:  fmt.Sprintf("timestamp is %s before its receipt; the application allows %s", age.Round(time.Second), r.policy.MaxAge()),
 			Pointer: "/timestamp",
 		}
 	}
-	if ahead := e.Timestamp.Sub(receivedAt); ahead > policy.MaxFuture() {
-		return e.Timestamp, &event.Refusal{
+	if ahead := timestamp.Sub(receivedAt); ahead > r.policy.MaxFuture() {
+		return &event.Refusal{
 			Code:    event.CodeInFuture,
-			Detail:  fmt.Sprintf("timestamp is %s after its receipt; the application allows %s", ahead.Round(time.Second), policy.MaxFuture()),
+			Detail:  fmt.Sprintf("timestamp is %s after its receipt; the application allows %s", ahead.Round(time.Second), r.policy.MaxFuture()),
 			Pointer: "/timestamp",
 		}
 	}
-	return e.Timestamp, nil
+	return nil
+}
+
+// schema refuses events of a type whose declared schema never compiled. Accepting them unchecked would store for good
+// what the application wanted checked; as Failures they can be replayed when the schema is mended.
+func (r *Rules) schema(e *event.Event) *event.Refusal {
+	for _, t := range r.unavailable {
+		if t.Name == e.Name && t.Category == e.Category {
+			return &event.Refusal{
+				Code: event.CodeSchemaUnavailable,
+				Detail: fmt.Sprintf("the schema that the application declares for %q is faulty, and no earlier one was good; "+
+					"the SchemasValid condition of its resource tells the fault", e.Type()),
+			}
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,8 @@ func TestEvent(t *testing.T) {
 		"future beyond any Duration": {registry.Policy{}, 290 * 8766 * time.Hour, event.CodeInFuture, "after its receipt"},
 	} {
 		e := event.Event{Timestamp: received.Add(c.offset)}
-		occurred, refusal := check.Event(&e, &c.policy, received)
+		rules := check.Of(&c.policy)
+		occurred, refusal := rules.Event(&e, received)
 		if !occurred.Equal(e.Timestamp) {
 			t.Errorf("%s: occurred at %s", name, occurred)
 		}
@@ -57,6 +59,7 @@ func TestEvent(t *testing.T) {
 func TestEventAtTheEndsOfTime(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	rules := check.Of(&registry.Policy{})
 	for text, want := range map[string]event.Code{
 		"0001-01-01T00:00:01Z":        event.CodeTooOld,
 		"9999-12-31T23:59:59.999999Z": event.CodeInFuture,
@@ -65,7 +68,7 @@ func TestEventAtTheEndsOfTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, refusal := check.Event(&event.Event{Timestamp: at}, &registry.Policy{}, received); refusal == nil || refusal.Code != want {
+		if _, refusal := rules.Event(&event.Event{Timestamp: at}, received); refusal == nil || refusal.Code != want {
 			t.Errorf("%s: got %+v", text, refusal)
 		}
 	}
@@ -74,8 +77,74 @@ func TestEventAtTheEndsOfTime(t *testing.T) {
 func TestEventWithoutTimestamp(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	occurred, refusal := check.Event(&event.Event{}, &registry.Policy{}, received)
+	rules := check.Of(&registry.Policy{})
+	occurred, refusal := rules.Event(&event.Event{}, received)
 	if diff := cmp.Diff(received, occurred); diff != "" || refusal != nil {
 		t.Errorf("refusal %+v, occurred (-want +got):\n%s", refusal, diff)
+	}
+}
+
+func TestSchemaUnavailable(t *testing.T) {
+	t.Parallel()
+	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	rules := check.Of(&registry.Policy{EventTypes: []registry.EventType{
+		{Category: "page", Name: "view", Schema: registry.Schema(`{}`)},
+		{Category: "page", Name: "leave", SchemaUnavailable: true},
+		{Category: "cart", Name: "view", SchemaUnavailable: true},
+	}})
+	for name, tt := range map[string]struct {
+		event event.Event
+		code  event.Code
+	}{
+		"of a good schema":       {event.Event{Category: "page", Name: "view"}, ""},
+		"of an unavailable one":  {event.Event{Category: "page", Name: "leave"}, event.CodeSchemaUnavailable},
+		"of the other":           {event.Event{Category: "cart", Name: "view"}, event.CodeSchemaUnavailable},
+		"of an undeclared type":  {event.Event{Category: "cart", Name: "leave"}, ""},
+		"of names run together":  {event.Event{Category: "page leave", Name: ""}, ""},
+		"too old in the bargain": {event.Event{Category: "page", Name: "leave", Timestamp: received.AddDate(-1, 0, 0)}, event.CodeTooOld},
+		"with a timestamp":       {event.Event{Category: "page", Name: "leave", Timestamp: received.Add(-time.Hour)}, event.CodeSchemaUnavailable},
+	} {
+		occurred, refusal := rules.Event(&tt.event, received)
+		switch {
+		case tt.code == "" && refusal != nil, tt.code != "" && (refusal == nil || refusal.Code != tt.code):
+			t.Errorf("%s: refusal is %+v, want %q", name, refusal, tt.code)
+		case tt.code == event.CodeSchemaUnavailable && (!strings.Contains(refusal.Detail, tt.event.Type()) || !strings.Contains(refusal.Detail, "no earlier one was good")):
+			t.Errorf("%s: %s", name, refusal.Detail)
+		}
+		if want := tt.event.Timestamp; !want.IsZero() && !occurred.Equal(want) || want.IsZero() && !occurred.Equal(received) {
+			t.Errorf("%s: occurred at %s", name, occurred)
+		}
+	}
+}
+
+// BenchmarkEvent judges a request of one event, by policies with as many types as there may be.
+func BenchmarkEvent(b *testing.B) {
+	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	e := event.Event{Category: "page interaction", Name: "pageview", Timestamp: received}
+	types := func(unavailable int) registry.Policy {
+		var p registry.Policy
+		for i := range registry.MaxEventTypes {
+			p.EventTypes = append(p.EventTypes, registry.EventType{
+				Category: "page interaction", Name: fmt.Sprintf("type %03d", i), SchemaUnavailable: i < unavailable,
+			})
+		}
+		return p
+	}
+	for name, policy := range map[string]registry.Policy{
+		"no types": {}, "128 types": types(0), "1 unavailable": types(1), "128 unavailable": types(registry.MaxEventTypes),
+	} {
+		for _, size := range []int{1, 100} {
+			b.Run(fmt.Sprintf("%s/batch=%d", name, size), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					rules := check.Of(&policy)
+					for range size {
+						if _, refusal := rules.Event(&e, received); refusal != nil {
+							b.Fatal(refusal)
+						}
+					}
+				}
+			})
+		}
 	}
 }
