@@ -21,16 +21,18 @@ const (
 	CredentialsAnnotation = "theeye.dev/credentials" //nolint:gosec // a name
 
 	// SecretLabel marks the Secrets that the operator may list and watch; it never asks for any other but by name.
-	SecretLabel = "theeye.dev/secret"
-	// SecretIssued, SecretCandidate and SecretExisting are the label's values: a Secret that applications read, one that
-	// the operator keeps a new credential in until auth knows it, and one made elsewhere (set it there, and changes are
-	// seen at once instead of within a minute).
-	SecretIssued    = "issued"
+	SecretLabel = "theeye.dev/secret" //nolint:gosec // a name
+	// SecretIssued is the label's value on a Secret that applications read.
+	SecretIssued = "issued"
+	// SecretCandidate is its value on one that the operator keeps a new credential in until auth knows it.
 	SecretCandidate = "candidate"
-	SecretExisting  = "existing"
+	// SecretExisting is its value on one made elsewhere: set it there, and changes are seen at once instead of within a
+	// minute.
+	SecretExisting = "existing"
 
-	// SecretType is the type of the Secret, and SecretProvider its key provider (Service Binding for Kubernetes).
-	SecretType     = "servicebinding.io/theeye"
+	// SecretType is the type of the Secret (Service Binding for Kubernetes).
+	SecretType = "servicebinding.io/theeye"
+	// SecretProvider is the value of its key provider.
 	SecretProvider = "theeye"
 
 	// DefaultOverlap is how long a replaced credential stays valid.
