@@ -32,7 +32,9 @@ type Telemetry struct {
 	Tracer  trace.Tracer
 	Meter   metric.Meter
 	Tracing bool         // an OTLP endpoint is configured
-	Metrics http.Handler // Prometheus exposition
+	Metrics http.Handler // Prometheus exposition of Registry
+	// Registry is for metrics that come as Prometheus collectors; all others are made with Meter.
+	Registry *prometheus.Registry
 
 	stop []func(context.Context) error
 }
@@ -54,11 +56,12 @@ func NewTelemetry(ctx context.Context, service string, logTo io.Writer, level sl
 	}
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(res))
 	t := &Telemetry{
-		Log:     log,
-		Meter:   meters.Meter("github.com/theeye-dev/theeye"),
-		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		stop:    []func(context.Context) error{meters.Shutdown},
-		Tracing: os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "",
+		Log:      log,
+		Registry: registry,
+		Meter:    meters.Meter("github.com/theeye-dev/theeye"),
+		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		stop:     []func(context.Context) error{meters.Shutdown},
+		Tracing:  os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "",
 	}
 	if t.Tracing {
 		spans, err := otlptracehttp.New(ctx)

@@ -20,6 +20,8 @@ type Options struct {
 	Name string   // services/cmd/NAME
 	Args []string // beside --listen and --ops-listen, which are set
 	Env  []string // KEY=value, beside PATH and THEEYE_LOG_LEVEL=debug: nothing else is inherited
+	// OpsOnly says that the service has no public port.
+	OpsOnly bool
 	// Unready returns from Start as soon as the process answers at all, whether ready or not.
 	Unready bool
 }
@@ -44,7 +46,10 @@ func Start(t testing.TB, options Options) *Process {
 	public, ops := freePort(t), freePort(t)
 	p := &Process{
 		URL: "http://" + public, OpsURL: "http://" + ops, Log: filepath.Join(t.TempDir(), options.Name+".log"),
-		t: t, options: options, binary: Build(t, options.Name)[0], listen: []string{"--listen", public, "--ops-listen", ops},
+		t: t, options: options, binary: Build(t, options.Name)[0], listen: []string{"--ops-listen", ops},
+	}
+	if !options.OpsOnly {
+		p.listen = append(p.listen, "--listen", public)
 	}
 	t.Cleanup(p.end)
 	p.start()

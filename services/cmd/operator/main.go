@@ -1,0 +1,97 @@
+// Command operator reconciles Application resources: it gives every application its credentials in a Secret, and tells
+// auth what each may do.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/theeye-dev/theeye/services/internal/kube"
+	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/operator"
+)
+
+func main() { ops.Main("operator", parse, serve) }
+
+// serve wires the operator and runs it until a signal or a failure:
+//
+//	Applications, Secrets ──▶ Reconciler ──▶ Secrets, auth, status
+//	                              ▲ doubts
+//	auth's records ──▶ Collector ─┘ ──▶ auth: records whose Application is gone
+func serve(ctx context.Context, c *options) error {
+	telemetry, err := ops.NewTelemetry(ctx, "operator", os.Stderr, c.log.Level)
+	if err != nil {
+		return err
+	}
+	defer ops.Flush(telemetry)
+	logger := logr.FromSlogHandler(telemetry.Log.Handler())
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+	telemetry.Metrics = exposition(telemetry.Registry)
+
+	config, err := kube.Config(c.kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS = -1 // the queue and its concurrency bound what is asked
+	cluster, err := c.clusterID(ctx, config)
+	if err != nil {
+		return err
+	}
+	auth := operator.Auth{Remote: c.auth.remote("auth")}
+	persistence := operator.Persistence{Remote: c.persistence.remote("persistence")}
+	manager, err := operator.New(config, operator.Options{
+		Settings: operator.Settings{
+			Cluster: cluster, EventsURL: c.eventsURL, TokenURL: c.tokenURL, KeyEnv: c.keyEnv,
+			RevokeTimeout: c.revokeTimeout, PollInterval: c.pollInterval,
+		},
+		Namespaces: c.namespaces, Concurrency: c.concurrency, UsageInterval: c.usageInterval, CompareInterval: c.compareInterval,
+		LeaderElectionNamespace: c.leaseNamespace(),
+		Auth:                    auth, Persistence: persistence, Registerer: telemetry.Registry, Log: telemetry.Log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	health := ops.Health{
+		{Name: "cache", Probe: func(ctx context.Context) error {
+			if !manager.GetCache().WaitForCacheSync(ctx) {
+				return fmt.Errorf("the cache is not filled yet")
+			}
+			return nil
+		}},
+		{Name: "auth", Shared: true, Probe: auth.Ping},
+		{Name: "persistence", Shared: true, Probe: persistence.Ping},
+	}
+	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	if err != nil {
+		return err
+	}
+	telemetry.Log.Info("starting", "cluster_id", cluster, "namespaces", c.namespaces, "version", ops.Version)
+
+	var g run.Group
+	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
+	g.Add(ops.Actor(ctx, manager.Start)) // ends reconciliations in hand, then gives the lease away
+	g.Add(operations.Run, operations.Stop)
+	return g.Run()
+}
+
+// exposition adds controller-runtime's metrics, among them those of requests to the API server. It has collectors of
+// the process as well, which are there already.
+func exposition(own *prometheus.Registry) http.Handler {
+	ctrlmetrics.Registry.Unregister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	ctrlmetrics.Registry.Unregister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsAll)))
+	return promhttp.HandlerFor(prometheus.Gatherers{own, ctrlmetrics.Registry}, promhttp.HandlerOpts{})
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/theeye-dev/theeye/api/apikey"
+	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/operator"
+)
+
+const (
+	// tokens is where the pod's projected service account tokens are mounted, one for each service.
+	tokens = "/var/run/secrets/theeye/" //nolint:gosec // a path
+	// ownNamespace has the pod's namespace.
+	ownNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+	// systemNamespace exists in every cluster for as long as the cluster does.
+	systemNamespace = "kube-system"
+	// kubeTimeout bounds the question for the cluster's id.
+	kubeTimeout = 30 * time.Second
+)
+
+// service is where another service is, and how the operator shows who it is.
+type service struct{ url, tokenFile string }
+
+func (s *service) register(fs *flag.FlagSet, name, port string) {
+	fs.StringVar(&s.url, name+"-url", "http://theeye-"+name+":"+port, "base `URL` of "+name)
+	fs.StringVar(&s.tokenFile, name+"-token-file", tokens+name+"/token",
+		"`path` of the token for "+name+": a projected service account token of audience theeye-"+name+", or the admin token")
+}
+
+func (s *service) remote(name string) *operator.Remote {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	transport.MaxIdleConnsPerHost = maxConcurrency
+	return operator.NewRemote(name, strings.TrimSuffix(s.url, "/"), operator.TokenFile(s.tokenFile, time.Now), transport)
+}
+
+type options struct {
+	opsListen         string
+	kubeconfig        string
+	namespaces        names
+	cluster           string
+	auth, persistence service
+	eventsURL         string
+	tokenURL          string
+	keyEnv            string
+	concurrency       int
+	leaderElect       bool
+	leaseIn           string
+	revokeTimeout     time.Duration
+	usageInterval     time.Duration
+	compareInterval   time.Duration
+	pollInterval      time.Duration
+	log               ops.LogLevel
+}
+
+// maxConcurrency keeps one operator from taking an API server for itself.
+const maxConcurrency = 64
+
+func parse(args []string) (*options, error) {
+	c := &options{}
+	fs := flag.NewFlagSet("operator", flag.ContinueOnError)
+	fs.StringVar(&c.opsListen, "ops-listen", ":9083", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	fs.StringVar(&c.kubeconfig, "kubeconfig", "", "`path` of a kubeconfig; by default as the pod's own service account")
+	fs.Var(&c.namespaces, "namespaces", "`names` of the namespaces to watch, with commas; none: all of the cluster")
+	fs.StringVar(&c.cluster, "cluster-id", "", "`id` of this cluster in auth's records, unlike that of every other cluster that shares "+
+		"auth; by default the UID of kube-system, or with --namespaces that of the first of them by name")
+	c.auth.register(fs, "auth", "8081")
+	c.persistence.register(fs, "persistence", "8082")
+	fs.StringVar(&c.eventsURL, "events-url", "", "`URL` where applications post events, as Secrets say it: https://events.example.com/v1/events")
+	fs.StringVar(&c.tokenURL, "token-url", "", "`URL` where applications get access tokens, as Secrets say it; none: Secrets have no token-uri")
+	fs.StringVar(&c.keyEnv, "key-env", "live", "`word` of this installation in API keys, so that people can tell them apart")
+	fs.IntVar(&c.concurrency, "concurrency", 8, "`number` of Applications that are reconciled at once")
+	fs.BoolVar(&c.leaderElect, "leader-elect", true, "elect a leader, so that several replicas can run")
+	fs.StringVar(&c.leaseIn, "leader-election-namespace", "", "`namespace` of the lease; by default the pod's own")
+	fs.DurationVar(&c.revokeTimeout, "revoke-timeout", time.Minute, "`time` that a deleted Application waits for auth and persistence; then "+
+		"it goes, and is ended there once they answer")
+	fs.DurationVar(&c.usageInterval, "usage-interval", 5*time.Minute, "`time` between two questions about an Application's usage")
+	fs.DurationVar(&c.compareInterval, "compare-interval", time.Minute, "`time` between two comparisons of auth's records with the Applications")
+	fs.DurationVar(&c.pollInterval, "poll-interval", time.Minute, "`time` between two looks at a Secret without the label theeye.dev/secret")
+	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
+	if err := ops.ParseFlags(fs, "reconciles Application resources: credentials in Secrets, and what auth knows of applications", args); err != nil {
+		return c, err
+	}
+	return c, c.validate()
+}
+
+func (c *options) validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	for _, u := range []struct{ name, value string }{{"auth-url", c.auth.url}, {"persistence-url", c.persistence.url}, {"events-url", c.eventsURL}} {
+		check(absolute(u.value), "--%s must be an http or https URL", u.name)
+	}
+	check(c.tokenURL == "" || absolute(c.tokenURL), "--token-url must be an http or https URL")
+	check(apikey.ValidCredentialID(c.keyEnv), "--key-env must have 1 to 16 lower-case letters and digits")
+	check(c.concurrency >= 1 && c.concurrency <= maxConcurrency, "--concurrency must be from 1 to %d", maxConcurrency)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"revoke-timeout", c.revokeTimeout},
+		{"usage-interval", c.usageInterval}, {"compare-interval", c.compareInterval}, {"poll-interval", c.pollInterval},
+	} {
+		check(d.value >= time.Second, "--%s must be at least 1s", d.name)
+	}
+	if c.leaderElect && c.leaseNamespace() == "" {
+		errs = append(errs, errors.New("--leader-election-namespace is required outside a pod; or --leader-elect=false"))
+	}
+	return errors.Join(errs...)
+}
+
+func absolute(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// leaseNamespace is where the lease is; "" without an election.
+func (c *options) leaseNamespace() string {
+	if !c.leaderElect {
+		return ""
+	}
+	if c.leaseIn != "" {
+		return c.leaseIn
+	}
+	name, _ := os.ReadFile(ownNamespace) // outside a pod there is none
+	return strings.TrimSpace(string(name))
+}
+
+// clusterID asks for the UID of a namespace that stays as long as what the operator manages.
+func (c *options) clusterID(ctx context.Context, config *rest.Config) (string, error) {
+	if c.cluster != "" {
+		return c.cluster, nil
+	}
+	name := systemNamespace
+	if len(c.namespaces) > 0 {
+		name = slices.Min(c.namespaces)
+	}
+	scheme, err := operator.Scheme()
+	if err != nil {
+		return "", err
+	}
+	reader, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return "", fmt.Errorf("make client: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, kubeTimeout)
+	defer cancel()
+	var namespace corev1.Namespace
+	if err := reader.Get(ctx, types.NamespacedName{Name: name}, &namespace); err != nil {
+		return "", fmt.Errorf("read namespace %s for the cluster's id (or set --cluster-id): %w", name, err)
+	}
+	return string(namespace.UID), nil
+}
+
+// names is a flag value: names with commas between them.
+type names []string
+
+func (n *names) String() string { return strings.Join(*n, ",") }
+
+// Set reads the names; an empty value names none.
+func (n *names) Set(text string) error {
+	*n = nil
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*n = append(*n, part)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/api/v1alpha1"
+)
+
+// Collector compares auth's records of this cluster with its Applications, now and then. It finds what no event tells
+// of: an auth that lost its database, or was changed by hand, and records whose Application is gone.
+type Collector struct {
+	cache      client.Reader
+	live       client.Reader
+	auth       registrar
+	archive    archive
+	memory     *memory
+	settings   *Settings
+	namespaces []string // empty: all
+	interval   time.Duration
+	doubts     chan<- event.TypedGenericEvent[*v1alpha1.Application]
+	log        *slog.Logger
+	metrics    *Metrics
+}
+
+// NeedLeaderElection says that one replica collects.
+func (c *Collector) NeedLeaderElection() bool { return true }
+
+// Start compares until the context ends. What fails is tried again the next time.
+func (c *Collector) Start(ctx context.Context) error {
+	ticker := time.NewTicker(c.interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := c.Compare(ctx); err != nil && ctx.Err() == nil {
+			c.metrics.comparisonFailed()
+			c.log.WarnContext(ctx, "comparison with auth failed", "error", err)
+		}
+	}
+}
+
+// Compare does it once. auth's list is read before the cache: an Application that is made in between is in the cache
+// and not in the list, which costs it one needless question, and never the other way round.
+func (c *Collector) Compare(ctx context.Context) error {
+	records, err := c.auth.List(ctx, c.settings.Cluster)
+	if err != nil {
+		return err
+	}
+	var list v1alpha1.ApplicationList
+	if err := c.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list Applications: %w", err)
+	}
+	known := make(map[types.UID]*registry.Application, len(records))
+	for i := range records {
+		known[types.UID(records[i].UID.String())] = &records[i]
+	}
+	there := make(map[types.UID]bool, len(list.Items))
+	for i := range list.Items {
+		app := &list.Items[i]
+		there[app.UID] = true
+		record := known[app.UID]
+		delete(known, app.UID)
+		if err := c.doubt(ctx, app, record); err != nil {
+			return err
+		}
+	}
+	c.memory.retain(func(uid types.UID) bool { return there[uid] })
+	for _, record := range known {
+		if err := c.end(ctx, record); err != nil {
+			return err
+		}
+	}
+	c.metrics.compared(len(records))
+	return nil
+}
+
+// doubt has an Application reconciled whose record is not the one it was settled with.
+func (c *Collector) doubt(ctx context.Context, app *v1alpha1.Application, record *registry.Application) error {
+	revision := int64(0)
+	if record != nil {
+		revision = record.Revision
+	}
+	if !app.DeletionTimestamp.IsZero() || !c.memory.doubt(app.UID, revision) {
+		return nil
+	}
+	select {
+	case c.doubts <- event.TypedGenericEvent[*v1alpha1.Application]{Object: app.DeepCopy()}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end ends a record whose Application is gone, once the API server itself has said so: the cache may be new, and the
+// record another operator's that watches other namespaces of this cluster.
+func (c *Collector) end(ctx context.Context, record *registry.Application) error {
+	if len(c.namespaces) > 0 && !slices.Contains(c.namespaces, record.Namespace) {
+		return nil
+	}
+	var app v1alpha1.Application
+	err := c.live.Get(ctx, types.NamespacedName{Namespace: record.Namespace, Name: record.Name}, &app)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("look for Application %s/%s: %w", record.Namespace, record.Name, err)
+	}
+	if err == nil && app.UUID() == record.UID {
+		return nil
+	}
+	if record.DeletionPolicy == registry.Erase {
+		settled, err := c.revoke(ctx, record)
+		if err != nil || !settled {
+			return err // what is accepted until the next comparison is erased then
+		}
+		if err := c.archive.Erase(ctx, record.UID); err != nil {
+			return err
+		}
+	}
+	if err := c.auth.DeleteApplication(ctx, record.UID); err != nil {
+		return err
+	}
+	c.metrics.collected()
+	c.log.InfoContext(ctx, "ended the record of an Application that is gone",
+		"namespace", record.Namespace, "name", record.Name, "uid", record.UID.String())
+	return nil
+}
+
+// revoke revokes a record's credentials, and tells whether there were none.
+func (c *Collector) revoke(ctx context.Context, record *registry.Application) (settled bool, err error) {
+	whole, err := c.auth.Application(ctx, record.UID)
+	if err != nil || whole == nil {
+		return whole == nil && err == nil, err
+	}
+	for _, credential := range whole.Credentials {
+		if err := c.auth.DeleteCredential(ctx, record.UID, credential.ID); err != nil {
+			return false, err
+		}
+	}
+	return len(whole.Credentials) == 0, nil
+}

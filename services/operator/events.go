@@ -1,0 +1,57 @@
+package operator
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/theeye-dev/theeye/api/v1alpha1"
+)
+
+// recorder writes events of events.k8s.io; controller-runtime's recorder is one.
+type recorder interface {
+	Eventf(regarding, related runtime.Object, eventType, reason, action, note string, args ...any)
+}
+
+// The reasons of events, beside those of Publish and those of conditions that turn false.
+const (
+	eventRevoked    = "CredentialRevoked"
+	eventErased     = "EventsErased"
+	eventUnfinished = "DeletedUnfinished"
+)
+
+// announcer says in events what happened to an Application. No event has a secret in it.
+type announcer struct{ recorder recorder }
+
+func (a *announcer) normal(app *v1alpha1.Application, reason, action, note string, args ...any) {
+	a.recorder.Eventf(app, nil, corev1.EventTypeNormal, reason, action, note, args...)
+}
+
+func (a *announcer) warn(app *v1alpha1.Application, reason, action, note string, args ...any) {
+	a.recorder.Eventf(app, nil, corev1.EventTypeWarning, reason, action, note, args...)
+}
+
+func (a *announcer) published(app *v1alpha1.Application, s Publish) {
+	switch s.Why {
+	case whyRepaired:
+		a.normal(app, whyRepaired, "Publish", "Secret %s is as it should be again", s.Rendering.name)
+	default:
+		a.normal(app, s.Why, "Publish", "Secret %s has new credentials", s.Rendering.name)
+	}
+}
+
+func (a *announcer) revoked(app *v1alpha1.Application, id string) {
+	a.normal(app, eventRevoked, "Revoke", "Credential %s is revoked", id)
+}
+
+func (a *announcer) erased(app *v1alpha1.Application) {
+	a.normal(app, eventErased, "Erase", "The application's events are being erased, as deletionPolicy Erase wants it")
+}
+
+func (a *announcer) unfinished(app *v1alpha1.Application, what string) {
+	a.warn(app, eventUnfinished, "Delete", "Deleted before everything was done: %s; it will be, once that service answers", what)
+}
+
+// verdict tells of a condition that changed to its bad status.
+func (a *announcer) verdict(app *v1alpha1.Application, condition string, v Verdict) {
+	a.warn(app, v.Reason, condition, "%s", v.Message)
+}

@@ -1,0 +1,231 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/theeye-dev/theeye/api/v1alpha1"
+)
+
+const (
+	// maxSteps ends a reconciliation that does not come to its end: the longest way there is about ten.
+	maxSteps = 40
+	// retryDeletion is how often a deletion that waits for another service is tried again.
+	retryDeletion = 5 * time.Second
+	// retryOvertaken gives the cache a moment to see what is there.
+	retryOvertaken = 100 * time.Millisecond
+)
+
+var (
+	errNoEnd  = errors.New("the plan does not come to its end")
+	errUnread = errors.New("the cluster's part is not known") // so there is nothing to report
+)
+
+// Reconciler brings what an Application asks for about.
+type Reconciler struct {
+	gatherer gatherer
+	actor    actor
+	reporter reporter
+	memory   *memory
+	settings *Settings
+	// usageInterval is how often persistence is asked what an Application sent.
+	usageInterval time.Duration
+	now           func() time.Time
+	log           *slog.Logger
+}
+
+// Reconcile decides and acts until nothing is left to do, and says how it stands in the status.
+func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.Application) (reconcile.Result, error) {
+	v := &View{Application: app, Now: second(r.now())}
+	known := r.memory.of(app.UID)
+	d, err := r.settle(ctx, v, &known)
+	switch {
+	case gone(v):
+		r.memory.drop(app.UID)
+		return reconcile.Result{}, nil
+	case overtaken(err): // somebody else was faster than our cache: what there is now is seen in a moment
+		r.memory.keep(app.UID, known)
+		return reconcile.Result{RequeueAfter: retryOvertaken}, nil
+	case errors.Is(err, errUnread):
+		return reconcile.Result{}, err
+	}
+	r.refresh(ctx, v, &d, &known)
+	statusErr := r.reporter.report(ctx, v, &d, &known)
+	r.memory.keep(app.UID, known)
+	if err != nil && statusErr == nil && !app.DeletionTimestamp.IsZero() {
+		r.log.WarnContext(ctx, "deletion waits", "namespace", app.Namespace, "name", app.Name, "error", err)
+		until := app.DeletionTimestamp.Add(r.settings.RevokeTimeout).Sub(r.now())
+		return reconcile.Result{RequeueAfter: max(min(retryDeletion, until), time.Millisecond)}, nil
+	}
+	if err := errors.Join(err, statusErr); err != nil {
+		return reconcile.Result{}, err // tried again, later each time
+	}
+	return reconcile.Result{RequeueAfter: r.pause(v, &d, &known)}, nil
+}
+
+// overtaken tells whether a step failed because the cluster is not, or no longer, as the View has it.
+func overtaken(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+
+// settle takes steps until a decision has none. What was settled before, and has not changed, costs no request.
+func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (Decision, error) {
+	if err := r.gatherer.gather(ctx, v, false); err != nil {
+		return Decision{}, errors.Join(errUnread, err)
+	}
+	v.Faults = r.compiled(v.Application, known)
+	if print := fingerprint(v); known.settled == print && (known.decision.Next.IsZero() || v.Now.Before(known.decision.Next)) {
+		return known.decision, nil
+	}
+	known.settled = ""
+	d, err := r.ask(ctx, v, known)
+	if err != nil {
+		return r.overdue(ctx, v, d, err)
+	}
+	if d.Step != nil { // nothing is done on the word of a cache
+		if err := r.gatherer.gather(ctx, v, true); err != nil {
+			return d, errors.Join(errUnread, err)
+		}
+		d = Decide(v, r.settings)
+	}
+	for steps := 0; d.Step != nil; steps++ {
+		if steps == maxSteps {
+			return d, fmt.Errorf("%w: %T", errNoEnd, d.Step)
+		}
+		if err := r.actor.do(ctx, v, d.Step); err != nil {
+			return r.overdue(ctx, v, blame(d, err), err)
+		}
+		if gone(v) {
+			return d, nil
+		}
+		d = Decide(v, r.settings)
+	}
+	known.settled, known.decision = fingerprint(v), d
+	if v.Auth != nil {
+		known.revision = v.Auth.Revision
+	}
+	return d, nil
+}
+
+// ask completes the View with auth's record, and decides.
+func (r *Reconciler) ask(ctx context.Context, v *View, known *recollection) (Decision, error) {
+	record, err := r.actor.auth.Application(ctx, v.Application.UUID())
+	if err != nil {
+		c := credentialsOf(v)
+		d := Decision{Step: PutApplication{}, Published: c.published(v), Schemas: schemasOf(v, nil), credentials: c}
+		return blame(d, err), err
+	}
+	v.Auth = record
+	if !v.Application.DeletionTimestamp.IsZero() && (record == nil || len(record.Credentials) == 0) && known.revokedAt.IsZero() {
+		known.revokedAt = v.Now
+	}
+	v.RevokedAt = known.revokedAt
+	return Decide(v, r.settings), nil
+}
+
+// overdue lets a deleted Application go when the time for its last wishes is over.
+func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, err error) (Decision, error) {
+	if !Overdue(v, r.settings) {
+		return d, err
+	}
+	unfinished := "its credentials are not revoked"
+	if v.Auth == nil || len(v.Auth.Credentials) == 0 {
+		unfinished = "its events are not erased"
+	}
+	return d, r.actor.do(ctx, v, RemoveFinalizer{Unfinished: unfinished})
+}
+
+// compiled compiles the schemas of a generation once.
+func (r *Reconciler) compiled(app *v1alpha1.Application, known *recollection) map[int]SchemaFault {
+	if known.compiled != app.Generation {
+		known.compiled, known.faults = app.Generation, faults(app)
+	}
+	return known.faults
+}
+
+// refresh asks persistence for the usage when that is due, and spreads Applications over the interval.
+func (r *Reconciler) refresh(ctx context.Context, v *View, d *Decision, known *recollection) {
+	if known.usageDue.IsZero() {
+		known.usageDue = v.Now.Add(spread(v.Application.UID, r.usageInterval))
+	}
+	if warn := d.warnAt(); !warn.IsZero() && known.usageAt.Before(warn) { // near its end, an overlap is looked at once more
+		if at := later(warn, known.usageAt.Add(r.usageInterval)); at.Before(known.usageDue) {
+			known.usageDue = at
+		}
+	}
+	if v.Now.Before(known.usageDue) || !v.Application.DeletionTimestamp.IsZero() {
+		return
+	}
+	known.usageDue = v.Now.Add(r.usageInterval)
+	usage, err := r.actor.archive.Usage(ctx, v.Application.UUID())
+	if err != nil { // it is a courtesy: what was known stays
+		r.log.DebugContext(ctx, "usage is not to be had", "namespace", v.Application.Namespace, "name", v.Application.Name, "error", err)
+		return
+	}
+	known.usage, known.usageAt = usage, v.Now
+}
+
+// pause is how long the Application can be left alone.
+func (r *Reconciler) pause(v *View, d *Decision, known *recollection) time.Duration {
+	next := d.Next
+	if v.Application.DeletionTimestamp.IsZero() && (next.IsZero() || known.usageDue.Before(next)) {
+		next = known.usageDue
+	}
+	return max(next.Sub(r.now()), time.Millisecond) // a moment that just passed is at once
+}
+
+// warnAt is when a quarter of an overlap is left; zero when there is none.
+func (d *Decision) warnAt() time.Time {
+	if d.credentials.previous == nil {
+		return time.Time{}
+	}
+	return d.credentials.warnAt()
+}
+
+// gone tells whether the operator has let go of the resource.
+func gone(v *View) bool {
+	for _, f := range v.Application.Finalizers {
+		if f == v1alpha1.Finalizer {
+			return false
+		}
+	}
+	return !v.Application.DeletionTimestamp.IsZero()
+}
+
+// blame turns the failure of a step into the condition that it concerns. Messages are the same however often it fails.
+func blame(d Decision, err error) Decision {
+	switch d.Step.(type) {
+	case CreateCandidate, Publish, DeleteSecret:
+		d.Published = Verdict{metav1.ConditionFalse, v1alpha1.ReasonSecretRefused, "the API server does not take the Secret: " + apiMessage(err)}
+	default:
+		d.Registered = Verdict{metav1.ConditionFalse, v1alpha1.ReasonAuthUnavailable, "auth does not answer as it should; it is tried again"}
+		if answer := (*RemoteError)(nil); refused(err) && errors.As(err, &answer) {
+			d.Registered.Reason, d.Registered.Message = v1alpha1.ReasonAuthRefused, answer.Error()
+			d.Stalled = true
+		}
+	}
+	return d
+}
+
+// spread gives every Application its own moment of an interval.
+func spread(uid types.UID, interval time.Duration) time.Duration {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(uid)) // never fails
+	return time.Duration(float64(interval) * float64(hash.Sum32()) / (1 << 32))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+var _ reconcile.ObjectReconciler[*v1alpha1.Application] = (*Reconciler)(nil)

@@ -1,0 +1,101 @@
+package operator
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/theeye-dev/theeye/api/apikey"
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/api/v1alpha1"
+)
+
+// View is all that a decision is made from. Nothing else is asked: the same View always gives the same Decision.
+type View struct {
+	Application *v1alpha1.Application
+	// Issued and Candidate are the Secrets of these two names, whoever owns them; nil when there are none.
+	Issued, Candidate *corev1.Secret
+	// Strays are Secrets of this Application under other names: of a secretName that it had before.
+	Strays []*corev1.Secret
+	// Existing is the Secret that spec.credentials.existingSecret names; nil when it is not there.
+	Existing *corev1.Secret
+	// Faults are the schemas that do not compile, by the index of their event type.
+	Faults map[int]SchemaFault
+	// Auth is auth's record; nil when auth does not know the Application.
+	Auth *registry.Application
+	Now  time.Time
+
+	// RevokedAt is when a deleted Application was first seen to have no credentials in auth; Erased tells that persistence
+	// has taken its erasure on.
+	RevokedAt time.Time
+	Erased    bool
+}
+
+// SchemaFault is what is wrong with a declared schema, and where in it (a JSON pointer).
+type SchemaFault struct{ Pointer, Detail string }
+
+// Settings are what the operator was started with and decisions depend on.
+type Settings struct {
+	// Cluster is the id of this cluster in auth's records.
+	Cluster string
+	// EventsURL is where applications post events, and TokenURL where they get access tokens: what Secrets say.
+	EventsURL, TokenURL string
+	// KeyEnv is the word of the installation in API keys.
+	KeyEnv string
+	// RevokeTimeout is how long a deleted Application waits for auth and persistence before it goes without them.
+	RevokeTimeout time.Duration
+	// PollInterval is how often a Secret that the operator may not watch is looked at.
+	PollInterval time.Duration
+}
+
+// ours tells whether a Secret is this Application's, whatever became of its labels.
+func (v *View) ours(secret *corev1.Secret) bool {
+	return secret != nil && metav1.IsControlledBy(secret, v.Application)
+}
+
+// foreign tells whether a Secret belongs to somebody else, who has not offered it either.
+func (v *View) foreign(secret *corev1.Secret) bool {
+	return secret != nil && !v.ours(secret) && secret.Annotations[v1alpha1.AdoptAnnotation] != v.Application.Name
+}
+
+// holder is the Secret whose book counts: the one of the right name, else one that was written under another name.
+func (v *View) holder() *corev1.Secret {
+	if v.ours(v.Issued) {
+		return v.Issued
+	}
+	for _, stray := range v.Strays {
+		if stray.Labels[v1alpha1.SecretLabel] == v1alpha1.SecretIssued && readBook(stray) != nil {
+			return stray
+		}
+	}
+	return nil
+}
+
+// templateKeys are the keys that the spec adds to the Secret.
+func (v *View) templateKeys() map[string]string {
+	if c := v.Application.Spec.Credentials; c != nil && c.Template != nil {
+		return c.Template.Keys
+	}
+	return nil
+}
+
+// existingKey reads the API key of the existing Secret, or says why there is none that can be used.
+func (v *View) existingKey() (key, reason, message string) {
+	name := v.Application.ExistingSecret()
+	if v.Existing == nil {
+		return "", v1alpha1.ReasonWaitingForSecret, "waiting for the Secret " + name
+	}
+	key = readKey(v.Existing, nil)
+	id, err := apikey.Parse(key)
+	switch {
+	case key == "":
+		return "", v1alpha1.ReasonExistingSecretInvalid, "the Secret " + name + " has no key api-key"
+	case err != nil:
+		return "", v1alpha1.ReasonExistingSecretInvalid, "the api-key of the Secret " + name + " is no API key of TheEye: wrong form or checksum"
+	case id.ClientID != v.Application.ClientID():
+		return "", v1alpha1.ReasonExistingSecretInvalid,
+			"the api-key of the Secret " + name + " is of client id " + id.ClientID + ", this Application's is " + v.Application.ClientID()
+	}
+	return key, "", ""
+}
