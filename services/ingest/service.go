@@ -117,6 +117,7 @@ type worker struct {
 	payload  []byte
 	seen     map[string]int // index of the first event of every id in this request
 	scratch  []byte
+	rules    check.Rules // of the policy judged last: policies are replaced, never changed
 }
 
 // readEvent is an event as far as it could be read.
@@ -148,7 +149,9 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
 	}
 	clear(w.seen)
-	rules := check.Of(policy)
+	if w.rules.Policy != policy {
+		w.rules = check.Of(policy)
+	}
 	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
 	for i := range items {
 		item, e := &items[i], &w.events[i]
@@ -156,7 +159,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 			item.ID = serverID(sub, sequence, i)
 		}
 		if item.Refusal == nil {
-			item.OccurredAt, item.Refusal = rules.Event(&e.Event, receivedAt)
+			item.OccurredAt, item.Refusal = w.rules.Event(&e.Event, receivedAt)
 		}
 		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
 			item.Refusal = w.conflict(e.ID, i)

@@ -125,3 +125,24 @@ func BenchmarkAccept(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAcceptDeclared holds an application that declares no types against one that declares as many as it may.
+func BenchmarkAcceptDeclared(b *testing.B) {
+	s := service(b, func(context.Context, []byte) error { return nil })
+	for _, types := range []int{0, registry.MaxEventTypes} {
+		sub := submission(good)
+		for i := range types {
+			sub.Application.Policy.EventTypes = append(sub.Application.Policy.EventTypes, registry.EventType{
+				Category: "page interaction", Name: fmt.Sprintf("type %03d", i), SchemaUnavailable: i == 0,
+			})
+		}
+		b.Run(fmt.Sprintf("types=%d", types), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if receipt, err := s.Accept(b.Context(), sub); err != nil || receipt.Accepted != 1 {
+					b.Fatal(receipt, err)
+				}
+			}
+		})
+	}
+}

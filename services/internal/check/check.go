@@ -12,7 +12,7 @@ import (
 
 // Rules are a policy, made ready to judge the events of a request.
 type Rules struct {
-	policy *registry.Policy
+	Policy *registry.Policy // must not be changed
 	// unavailable are the declared types whose schema was never good. There are hardly ever any: what most events pay is
 	// the look at an empty list.
 	unavailable []*registry.EventType
@@ -20,7 +20,7 @@ type Rules struct {
 
 // Of returns the rules of a policy, which must not change while they are used.
 func Of(policy *registry.Policy) Rules {
-	rules := Rules{policy: policy}
+	rules := Rules{Policy: policy}
 	for i := range policy.EventTypes {
 		if t := &policy.EventTypes[i]; t.SchemaUnavailable {
 			rules.unavailable = append(rules.unavailable, t)
@@ -43,17 +43,17 @@ func (r *Rules) Event(e *event.Event, receivedAt time.Time) (occurredAt time.Tim
 }
 
 func (r *Rules) timestamp(timestamp, receivedAt time.Time) *event.Refusal {
-	if age := receivedAt.Sub(timestamp); age > r.policy.MaxAge() {
+	if age := receivedAt.Sub(timestamp); age > r.Policy.MaxAge() {
 		return &event.Refusal{
 			Code:    event.CodeTooOld,
-			Detail:  fmt.Sprintf("timestamp is %s before its receipt; the application allows %s", age.Round(time.Second), r.policy.MaxAge()),
+			Detail:  fmt.Sprintf("timestamp is %s before its receipt; the application allows %s", age.Round(time.Second), r.Policy.MaxAge()),
 			Pointer: "/timestamp",
 		}
 	}
-	if ahead := timestamp.Sub(receivedAt); ahead > r.policy.MaxFuture() {
+	if ahead := timestamp.Sub(receivedAt); ahead > r.Policy.MaxFuture() {
 		return &event.Refusal{
 			Code:    event.CodeInFuture,
-			Detail:  fmt.Sprintf("timestamp is %s after its receipt; the application allows %s", ahead.Round(time.Second), r.policy.MaxFuture()),
+			Detail:  fmt.Sprintf("timestamp is %s after its receipt; the application allows %s", ahead.Round(time.Second), r.Policy.MaxFuture()),
 			Pointer: "/timestamp",
 		}
 	}
