@@ -7,6 +7,11 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 )
 
+// The rules below are all there is: no webhook. Of a duration they take whole and decimal hours, minutes, seconds and one
+// smaller unit, in this order and each with so few digits that no sum overflows, so that what is accepted is always
+// readable in Go. Rules that compare two durations leave those of another form to the field's own rule. Every list, map
+// and string is bounded, for the API server estimates a rule's cost by that.
+
 // Application is one client app: what TheEye knows of it, and the Secret by which it sends events.
 //
 // +kubebuilder:object:root=true
@@ -53,7 +58,7 @@ type ApplicationList struct {
 
 // ApplicationSpec is what a platform team asks for. Every field is optional.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.retention) || !has(self.timestamps) || !has(self.timestamps.maxAge) || ![self.retention, self.timestamps.maxAge].all(d, d.matches('^([0-9.]+(h|m|s|ms|us|µs|ns))+$')) || duration(self.timestamps.maxAge) <= duration(self.retention)",fieldPath=".timestamps.maxAge",message="must not exceed retention"
+// +kubebuilder:validation:XValidation:rule="!has(self.retention) || !has(self.timestamps) || !has(self.timestamps.maxAge) || ![self.retention, self.timestamps.maxAge].all(d, size(d) > 1 && d.matches('^([0-9]{1,6}([.][0-9]{1,9})?h)?([0-9]{1,6}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,9}([.][0-9]{1,9})?(ms|us|µs|ns))?$')) || duration(self.timestamps.maxAge) <= duration(self.retention)",fieldPath=".timestamps.maxAge",message="must not exceed retention"
 type ApplicationSpec struct {
 	// DisplayName is the application's name for people.
 	// +kubebuilder:validation:MaxLength=256
@@ -139,7 +144,7 @@ type SecretTemplate struct {
 
 // Rotation is how often credentials change and how long the one before stays valid beside the new one.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || ![self.interval, self.overlap].all(d, d.matches('^([0-9.]+(h|m|s|ms|us|µs|ns))+$')) || duration(self.overlap) <= duration(self.interval)",fieldPath=".overlap",message="must not exceed interval"
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || ![self.interval, self.overlap].all(d, size(d) > 1 && d.matches('^([0-9]{1,6}([.][0-9]{1,9})?h)?([0-9]{1,6}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,9}([.][0-9]{1,9})?(ms|us|µs|ns))?$')) || duration(self.overlap) <= duration(self.interval)",fieldPath=".overlap",message="must not exceed interval"
 type Rotation struct {
 	// Interval is the age at which a credential is replaced; absent: only on demand, by the annotation theeye.dev/rotate.
 	// +kubebuilder:validation:Type=string
