@@ -16,4 +16,10 @@
 // everything and sets the marker last. When the database was lost, the log still knows the applications: a request for
 // one, or the next comparison, adopts it into the database as it was, so that no valid credential is refused between
 // the operator's first PUT and its last. Only losing both at once needs the operator to register everything again.
+//
+// An application carries the id of the cluster whose operator keeps it. Each operator lists its own in short form once a
+// minute, compares them with its resources, and so finds what a crash or an outage has left: what it lacks it sends
+// again, what has no resource any more it ends. A PUT of what is there already changes nothing and wakes no reader.
+//
+// Who may do all this is an Authorizer's to say: the admin token, the operator's service account (package kube), or both.
 package auth
