@@ -7,11 +7,6 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 )
 
-// The rules below are all there is: no webhook. Of a duration they take whole and decimal hours, minutes, seconds and one
-// smaller unit, in this order and each with so few digits that no sum overflows, so that what is accepted is always
-// readable in Go. Rules that compare two durations leave those of another form to the field's own rule. Every list, map
-// and string is bounded, for the API server estimates a rule's cost by that.
-
 // Application is one client app: what TheEye knows of it, and the Secret by which it sends events.
 //
 // +kubebuilder:object:root=true

@@ -1,6 +1,11 @@
 // Package v1alpha1 has the Application resource, by which a platform team asks for everything that one client app
 // needs: credentials, limits, origins, schemas and retention.
 //
+// The markers' rules are all the validation there is: no webhook. Of a duration they take hours, minutes, seconds and one
+// smaller unit, in this order and each with so few digits that no sum overflows: what is accepted is always readable in
+// Go. A rule that compares two durations leaves one of another form to its own field's rule. Every list, map and string
+// is bounded, for by its bounds the API server reckons what a rule may cost.
+//
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true
 // +groupName=theeye.dev
