@@ -68,5 +68,5 @@ type Nobody struct{}
 
 // Authorize answers a fault of 401.
 func (Nobody) Authorize(context.Context, *http.Request) error {
-	return fault.New(fault.CodeUnauthenticated, "there is no admin token here")
+	return fault.New(fault.CodeUnauthenticated, "this token is not known here")
 }

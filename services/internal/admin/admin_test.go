@@ -65,8 +65,8 @@ func TestAny(t *testing.T) {
 		status int
 		detail string
 	}{
-		"none":                  {nil, 401, "no admin token"},
-		"nobody":                {[]admin.Authorizer{nobody, nobody}, 401, "no admin token"},
+		"none":                  {nil, 401, "not known"},
+		"nobody":                {[]admin.Authorizer{nobody, nobody}, 401, "not known"},
 		"nobody and one":        {[]admin.Authorizer{nobody, right}, 200, ""},
 		"one and nobody":        {[]admin.Authorizer{denied, nobody}, 403, "denied"},
 		"nobody has no say":     {[]admin.Authorizer{unknown, nobody, strange}, 401, "unknown; strange"},
