@@ -86,8 +86,14 @@ func rebuild(v *View, key string) Book {
 	if v.Auth == nil {
 		return nil
 	}
-	var book Book
+	var book, next Book
+	if v.ours(v.Candidate) {
+		next = readBook(v.Candidate) // auth may know it, and nobody has it yet
+	}
 	for _, known := range v.Auth.Credentials {
+		if len(next) > 0 && known.SHA256 == next[0].SHA256 && known.SHA256 != digest(key) {
+			continue
+		}
 		if known.NotAfter == nil || v.Now.Before(*known.NotAfter) {
 			book = append(book, Entry{
 				ID: known.ID, SHA256: known.SHA256, IssuedAt: issuedAt(v, known.ID), NotAfter: known.NotAfter,
