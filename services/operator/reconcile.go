@@ -132,7 +132,7 @@ func (r *Reconciler) ask(ctx context.Context, v *View, known *recollection) (Dec
 
 // overdue lets a deleted Application go when the time for its last wishes is over.
 func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, err error) (Decision, error) {
-	if !Overdue(v, r.settings) {
+	if overtaken(err) || !Overdue(v, r.settings) {
 		return d, err
 	}
 	unfinished := "its credentials are not revoked"
