@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,10 +41,13 @@ type world struct {
 	client    client.Client
 	namespace string
 	auth      *testenv.Process
+	postgres  string // the URLs of what auth keeps its records in
+	redis     string
 	registrar Auth
 	archive   *fakeArchive
 	clock     *clock
 	options   Options
+	config    *rest.Config // whom the operator is
 	metrics   *prometheus.Registry
 	stop      func() // the operator that runs; start runs another
 }
@@ -58,10 +62,11 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	cluster := testenv.Kubernetes(t)
 	w := &world{
 		t: t, client: cluster.Client(t, v1alpha1.AddToScheme), namespace: cluster.Namespace(t),
-		archive: &fakeArchive{}, clock: &clock{now: time.Now()},
+		archive: &fakeArchive{}, clock: &clock{now: time.Now()}, config: cluster.Admin(),
+		postgres: testenv.Postgres(t), redis: testenv.OwnRedis(t).URL(),
 	}
 	w.auth = testenv.Start(t, testenv.Options{Name: "auth", Env: []string{
-		"THEEYE_REDIS_URL=" + testenv.OwnRedis(t).URL(), "THEEYE_POSTGRES_URL=" + testenv.Postgres(t), "THEEYE_ADMIN_TOKEN=" + adminToken,
+		"THEEYE_REDIS_URL=" + w.redis, "THEEYE_POSTGRES_URL=" + w.postgres, "THEEYE_ADMIN_TOKEN=" + adminToken,
 	}})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -87,7 +92,7 @@ func (w *world) start() {
 	o := w.options
 	w.metrics = prometheus.NewRegistry()
 	o.Registerer = w.metrics
-	mgr, err := New(testenv.Kubernetes(w.t).Admin(), o)
+	mgr, err := New(w.config, o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
