@@ -81,8 +81,9 @@ func (e *Eraser) all(ctx context.Context, s *sweep) error {
 }
 
 // beginSweep lets a statement take its time: what a chunk locks is little, but to find it may mean passing over all that
-// was erased before and is not vacuumed yet.
-const beginSweep = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '10min'"
+// was erased before and is not vacuumed yet. It has no patience with locks: behind a batch that hangs it must not keep
+// what others need.
+const beginSweep = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1s'"
 
 // transaction does one chunk. The erasure's own row is locked first: one replica at a time, and a crash frees it.
 func (s *sweep) transaction(ctx context.Context, chunk func(pgx.Tx) (int64, error)) error {

@@ -16,7 +16,7 @@ const (
 	usageOutcomes = `
 		SELECT outcome, sum(events)::bigint FROM persistence.usage
 		WHERE application = $1 AND hour >= $2 GROUP BY outcome`
-	usageCredentials = `
+	usageUses = `
 		SELECT credential, max(last_used_at), max(last_event_at) FROM persistence.credential_usage
 		WHERE application = $1 GROUP BY credential ORDER BY credential`
 	// usageLastHour tells to the hour what last_event_at tells exactly: of the rows that a replica of the release
@@ -40,7 +40,7 @@ func (p *Postgres) Usage(ctx context.Context, application uuid.UUID, now time.Ti
 		_, err := pgx.ForEachRow(rows, []any{&outcome, &n}, func() error { u.Outcomes24h[outcome] = n; return nil })
 		return err
 	})
-	batch.Queue(usageCredentials, uid).Query(func(rows pgx.Rows) error { return scanCredentials(rows, &u) })
+	batch.Queue(usageUses, uid).Query(func(rows pgx.Rows) error { return scanCredentials(rows, &u) })
 	batch.Queue(usageLastHour, uid).Query(func(rows pgx.Rows) error {
 		var hour time.Time
 		_, err := pgx.ForEachRow(rows, []any{&hour}, func() error { noteEvent(&u, hour); return nil })

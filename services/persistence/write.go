@@ -236,7 +236,8 @@ func failureOutcome(r *record) Outcome {
 	return Failed
 }
 
-// settleNew settles the records whose sequences come back as inserted; the others were settled before.
+// settleNew settles the records whose sequences come back as inserted; the others were settled before, or are in the
+// batch twice: a producer that got no answer from Redis may have made two entries.
 func (w *write) settleNew(rows pgx.Rows, err error, records []*record, outcome func(*record) Outcome) error {
 	if err != nil {
 		return err
@@ -248,6 +249,7 @@ func (w *write) settleNew(rows pgx.Rows, err error, records []*record, outcome f
 	isNew := setOf(inserted)
 	for _, r := range records {
 		if isNew[r.sequence] {
+			delete(isNew, r.sequence)
 			w.settled(r, outcome(r))
 		} else {
 			w.settled(r, Redelivered)
