@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -30,19 +29,6 @@ const (
 	startTimeout = 60 * time.Second
 	stopTimeout  = 30 * time.Second
 )
-
-// build compiles TheEye's services into a directory, as an image would have them.
-func build(ctx context.Context, dir string) error {
-	for _, name := range []string{serviceAuth, serviceIngest, servicePersistence} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name), //nolint:gosec // fixed names
-			"github.com/theeye-dev/theeye/services/cmd/"+name)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if output, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s (run this inside the repository): %w\n%s", name, err, output)
-		}
-	}
-	return nil
-}
 
 // eye is TheEye as a user runs it: three processes.
 type eye struct {

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
+
+	"github.com/theeye-dev/theeye/hack/bench/build"
+	"github.com/theeye-dev/theeye/hack/bench/proc"
 )
 
 // machine is where the figures are from; without it they mean nothing.
@@ -34,15 +33,11 @@ type machine struct {
 
 // inspectMachine asks the machine, and servers that are started for it and as those of the rounds.
 func inspectMachine(ctx context.Context, c *config) (m machine, err error) {
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	m = machine{
-		Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), CPU: cpuModel(),
-		Kernel: strings.TrimSpace(string(kernel)), Go: runtime.Version(), Commit: commit(ctx),
+		Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), CPU: proc.CPUModel(),
+		Kernel: proc.Kernel(), Go: runtime.Version(), Commit: build.Commit(ctx),
 		Connections: c.connections, EventBytes: eventBytes, Rounds: c.rounds, Duration: c.duration, Profiled: c.profiles != "",
-	}
-	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
-		total, _ := parseStatus(info, "MemTotal")
-		m.MemoryMiB = mebibytes(total)
+		MemoryMiB: mebibytes(proc.TotalMemory()),
 	}
 	b, err := startBackend(ctx, filepath.Join(c.dir, "inspect"))
 	if err != nil {
@@ -78,24 +73,4 @@ func (m *machine) askServers(ctx context.Context, b *backend) error {
 	m.Durability = fmt.Sprintf("Redis appendonly yes, appendfsync always; PostgreSQL fsync %s, synchronous_commit %s, full_page_writes %s",
 		fsync, commit, pages)
 	return nil
-}
-
-func cpuModel() string {
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range bytes.Lines(info) {
-		name, value, _ := strings.Cut(string(line), ":")
-		if strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
-}
-
-// commit is the state of the repository; without git it is unknown.
-func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/theeye-dev/theeye/hack/bench/build"
 )
 
 // config is what the flags say, and where things are.
@@ -138,7 +140,7 @@ func run(args []string) (err error) {
 
 func (c *config) bench(ctx context.Context) error {
 	c.progress("building the services")
-	if err := build(ctx, c.binaries); err != nil {
+	if err := build.Services(ctx, c.binaries, serviceAuth, serviceIngest, servicePersistence); err != nil {
 		return err
 	}
 	report, err := c.measureAll(ctx)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/theeye-dev/theeye/hack/bench/proc"
 )
 
 // stage is one round at one batch size, on servers of its own: what the round before left behind costs nothing here.
@@ -185,6 +187,6 @@ func (s *stage) idle(ctx context.Context) (float64, error) {
 		return 0, ctx.Err() //nolint:wrapcheck // the bench was stopped
 	case <-time.After(s.config.warmUp):
 	}
-	bytes, err := memoryOf(s.eye.running[serviceIngest].PID(), "VmRSS")
+	bytes, err := proc.Memory(s.eye.running[serviceIngest].PID(), "VmRSS")
 	return mebibytes(bytes), err
 }
