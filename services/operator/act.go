@@ -209,4 +209,5 @@ func (v *View) setCredential(id string, c *registry.Credential) {
 		record.Credentials = append(record.Credentials, *c)
 	}
 	v.Auth = &record
+	v.noteRevoked()
 }

@@ -102,6 +102,7 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		if err := r.actor.do(ctx, v, d.Step); err != nil {
 			return r.overdue(ctx, v, blame(d, err), err)
 		}
+		known.revokedAt = v.RevokedAt
 		if gone(v) {
 			return d, nil
 		}
@@ -122,11 +123,9 @@ func (r *Reconciler) ask(ctx context.Context, v *View, known *recollection) (Dec
 		d := Decision{Step: PutApplication{}, Published: c.published(v), Schemas: schemasOf(v, nil), credentials: c}
 		return blame(d, err), err
 	}
-	v.Auth = record
-	if !v.Application.DeletionTimestamp.IsZero() && (record == nil || len(record.Credentials) == 0) && known.revokedAt.IsZero() {
-		known.revokedAt = v.Now
-	}
-	v.RevokedAt = known.revokedAt
+	v.Auth, v.RevokedAt = record, known.revokedAt
+	v.noteRevoked()
+	known.revokedAt = v.RevokedAt
 	return Decide(v, r.settings), nil
 }
 

@@ -38,6 +38,13 @@ func retire(v *View, settings *Settings) Decision {
 	return d
 }
 
+// noteRevoked notes since when a deleted Application has no credentials in auth.
+func (v *View) noteRevoked() {
+	if !v.Application.DeletionTimestamp.IsZero() && v.RevokedAt.IsZero() && (v.Auth == nil || len(v.Auth.Credentials) == 0) {
+		v.RevokedAt = v.Now
+	}
+}
+
 // Overdue tells whether a deleted Application has waited long enough for those who do not answer.
 func Overdue(v *View, settings *Settings) bool {
 	return !v.Application.DeletionTimestamp.IsZero() &&
