@@ -73,6 +73,16 @@ func readKey(secret *corev1.Secret, keys map[string]string) string {
 	return ""
 }
 
+// findKey finds the key of a credential in a Secret, whatever it is called there.
+func (e *Entry) findKey(secret *corev1.Secret) string {
+	for _, value := range secret.Data {
+		if digest(string(value)) == e.SHA256 {
+			return string(value)
+		}
+	}
+	return ""
+}
+
 // digest is what auth is told of a key.
 func digest(key string) registry.Digest { return registry.Digest(apikey.HashOf(key)) }
 

@@ -66,6 +66,9 @@ func (c *credentials) readIssued(v *View) {
 	book, key := Book(nil), ""
 	if holder := v.holder(); holder != nil {
 		book, key = readBook(holder), readKey(holder, v.templateKeys())
+		if book != nil && key == "" { // the template had another name for it
+			key = book[0].findKey(holder)
+		}
 	}
 	if book == nil {
 		book = rebuild(v, key)
