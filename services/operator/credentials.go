@@ -46,7 +46,7 @@ func credentialsOf(v *View) credentials {
 	if c.source != "" {
 		c.fresh, c.blocked, c.message = v.existingKey()
 		if c.fresh != "" && c.current != nil && digest(c.fresh) == c.current.SHA256 {
-			c.key = c.fresh // the Secret may have lost it
+			c.key, c.current.Source = c.fresh, c.source // the Secret may have lost both
 		}
 	}
 	for _, secret := range []*corev1.Secret{v.Issued, v.Candidate} {
