@@ -124,20 +124,20 @@ func TestApplicationUnknownFields(t *testing.T) {
 	t.Parallel()
 	cluster := testenv.Kubernetes(t)
 	namespace := cluster.Namespace(t)
-	for manifest, want := range map[string]string{
-		"{retension: 1h}":                       `unknown field "spec.retension"`,
-		"{credentials: {rotation: {every: 1}}}": `unknown field "spec.credentials.rotation.every"`,
-		"{eventTypes: [{category: a, name: b, schemaUnavailable: true}]}":  `unknown field "spec.eventTypes[0].schemaUnavailable"`,
-		"{eventTypes: [{category: a, name: b, schema: {anything: true}}]}": "",
+	for _, tt := range []struct{ spec, want string }{
+		{"{retension: 1h}", `unknown field "spec.retension"`},
+		{"{credentials: {rotation: {every: 1}}}", `unknown field "spec.credentials.rotation.every"`},
+		{"{eventTypes: [{category: a, name: b, schemaUnavailable: true}]}", `unknown field "spec.eventTypes[0].schemaUnavailable"`},
+		{"{eventTypes: [{category: a, name: b, schema: {anything: true}}]}", ""},
 	} {
 		path := filepath.Join(t.TempDir(), "application.yaml")
-		text := "apiVersion: theeye.dev/v1alpha1\nkind: Application\nmetadata: {name: a, namespace: " + namespace + "}\nspec: " + manifest
+		text := "apiVersion: theeye.dev/v1alpha1\nkind: Application\nmetadata: {name: a, namespace: " + namespace + "}\nspec: " + tt.spec
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := cluster.TryKubectl(t, "create", "--validate=strict", "--dry-run=server", "-f", path)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %v", manifest, err)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v", tt.spec, err)
 		}
 	}
 }
