@@ -432,7 +432,7 @@ func (s *system) conserves() {
 	accepted := outcome(s.ingest, "accepted")
 	eventually(s.t, func() error {
 		ended := 0.0
-		for _, name := range []string{"stored", "duplicate", "conflict", "failed"} {
+		for _, name := range []string{"stored", "duplicate", "conflict", "failed", "erased"} {
 			ended += outcome(s.persistence, name)
 		}
 		if ended != accepted || accepted == 0 {

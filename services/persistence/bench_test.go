@@ -93,3 +93,31 @@ func rowsPerSecond(b *testing.B, size int) {
 	b.Helper()
 	b.ReportMetric(float64(b.N)*float64(size)/b.Elapsed().Seconds(), "rows/s")
 }
+
+// BenchmarkErase erases what BenchmarkInsert stores, with its ledger, sessions and counters.
+func BenchmarkErase(b *testing.B) {
+	const size = 4000
+	f := newFixture(b)
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		f.clocked(time.Now().Add(time.Duration(n) * time.Second)) // after the cut-off before
+		_, err := f.store.Insert(b.Context(), f.benchBatch(n*size, size))
+		f.must(err)
+		_, err = f.store.requestErasure(b.Context(), shop, time.Now().Add(time.Duration(n)*time.Second))
+		f.must(err)
+		b.StartTimer()
+		f.finish(f.store)
+	}
+	rowsPerSecond(b, size)
+}
+
+// BenchmarkUsage is what the operator asks of every application every five minutes.
+func BenchmarkUsage(b *testing.B) {
+	f := newFixture(b)
+	_, err := f.store.Insert(b.Context(), f.benchBatch(0, 1000))
+	f.must(err)
+	for b.Loop() {
+		_, err := f.store.Usage(b.Context(), shop, time.Now())
+		f.must(err)
+	}
+}

@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"time"
 
@@ -13,16 +12,13 @@ import (
 // errVanished is tried again: an id was in the ledger a moment ago and is not any more (retention, erasure).
 var errVanished = errors.New("a ledger row vanished during the transaction")
 
-// counters adds what was settled to sessions, usage and credential_usage, in one round trip.
-func (w *write) counters(ctx context.Context, stored []*record) error {
+// counters adds what was settled to sessions, usage and credential_usage: the last statements of a batch.
+func (w *write) counters(stored []*record) *pgx.Batch {
 	batch := &pgx.Batch{}
 	w.queueSessions(batch, sessionsOf(stored))
 	w.tally.queueUsage(batch, w.writer)
 	w.queueCredentials(batch)
-	if batch.Len() == 0 {
-		return nil
-	}
-	return w.tx.SendBatch(ctx, batch).Close()
+	return batch
 }
 
 func (w *write) queueSessions(batch *pgx.Batch, sessions []*session) {

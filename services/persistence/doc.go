@@ -3,4 +3,10 @@
 // The path of a batch: Service.Store decodes entries into records, Postgres.Insert writes them in one transaction, and
 // the consumer acknowledges. A record that PostgreSQL refuses as data is found by halving the batch and becomes a
 // Failure; everything else that goes wrong is tried again until it works.
+//
+// Usage is answered from counters that are written with the batch (counters.go, usage.go).
+//
+// The path of an erasure: Eraser.Erase records it with a cut-off; from then on every batch knows it from its first round
+// trip (transaction.go) and drops what was received before (erased.go); Eraser.Run sweeps what is stored, chunk by chunk
+// (sweep.go), and knows when nothing can come any more (sweep.carryOut has the argument).
 package persistence

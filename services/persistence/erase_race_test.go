@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/theeye-dev/theeye/api/event"
 )
@@ -26,19 +27,20 @@ func (f *fixture) hold(store *Postgres, batch []*record, written bool) *held {
 	f.Cleanup(h.release)
 	f.must(store.days.ensure(f.Context(), store.pool, daysOf(batch)))
 	go func() {
-		h.done <- store.inBatch(f.Context(), applicationsOf(batch), func(tx querier, erased erasures) error {
+		h.done <- store.inBatch(f.Context(), applicationsOf(batch), func(tx querier, erased erasures) (*pgx.Batch, error) {
 			w := &write{tx: tx, erasures: erased, writer: store.writer, tally: newTally(), outcomes: Outcomes{}}
-			if written {
-				if err := w.all(f.Context(), batch); err != nil {
-					return err
-				}
+			if !written {
+				close(h.waits)
+				<-released
+				return w.all(f.Context(), batch)
+			}
+			last, err := w.all(f.Context(), batch)
+			if err == nil {
+				err = tx.SendBatch(f.Context(), last).Close()
 			}
 			close(h.waits)
 			<-released
-			if written {
-				return nil
-			}
-			return w.all(f.Context(), batch)
+			return &pgx.Batch{}, err
 		})
 	}()
 	<-h.waits

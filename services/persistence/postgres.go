@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -78,13 +79,11 @@ func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes O
 	if err := p.days.ensure(ctx, p.pool, daysOf(records)); err != nil {
 		return nil, err
 	}
-	err = p.inBatch(ctx, applicationsOf(records), func(tx querier, erased erasures) error {
+	err = p.inBatch(ctx, applicationsOf(records), func(tx querier, erased erasures) (*pgx.Batch, error) {
 		w := &write{tx: tx, erasures: erased, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
-		if err := w.all(ctx, records); err != nil {
-			return err
-		}
+		last, err := w.all(ctx, records)
 		outcomes = w.outcomes
-		return nil
+		return last, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert batch: %w", err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -23,26 +24,37 @@ type querier interface {
 }
 
 // inBatch runs f in a transaction that knows the erasures of these applications. Beginning, sharing the lock and
-// looking are one round trip: as many as beginning alone.
-func (p *Postgres) inBatch(ctx context.Context, applications [][16]byte, f func(querier, erasures) error) error {
+// looking are one round trip: as many as beginning alone. The statements that f returns are another one, with the
+// commit: after an error the server skips what follows, and so the commit as well.
+func (p *Postgres) inBatch(ctx context.Context, applications [][16]byte, f func(querier, erasures) (last *pgx.Batch, err error)) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release() // it closes a connection whose transaction could not be ended
-	known, err := begin(ctx, conn, applications)
-	if err == nil {
-		err = f(conn, known)
-	}
+	err = transact(ctx, conn, applications, f)
 	if err != nil {
 		rollback(ctx, conn)
-		return err
-	}
-	tag, err := conn.Exec(ctx, "COMMIT")
-	if err == nil && tag.String() == "ROLLBACK" {
-		err = pgx.ErrTxCommitRollback
 	}
 	return err
+}
+
+func transact(ctx context.Context, conn *pgxpool.Conn, applications [][16]byte, f func(querier, erasures) (last *pgx.Batch, err error)) error {
+	known, err := begin(ctx, conn, applications)
+	if err != nil {
+		return err
+	}
+	last, err := f(conn, known)
+	if err != nil {
+		return err
+	}
+	last.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() != "COMMIT" {
+			return pgx.ErrTxCommitRollback
+		}
+		return nil
+	})
+	return conn.SendBatch(ctx, last).Close()
 }
 
 // begin needs READ COMMITTED, whatever the server's default: the look is to see what was committed until after the

@@ -25,11 +25,12 @@ func (w *write) settled(r *record, o Outcome) {
 	w.tally.add(r, o)
 }
 
-// all writes a batch. Events are sorted first: transactions that lock rows in one order cannot deadlock.
-func (w *write) all(ctx context.Context, records []*record) error {
+// all writes a batch, but for the counters, which it returns: they go with the commit. Events are sorted first:
+// transactions that lock rows in one order cannot deadlock.
+func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) {
 	records, err := w.drop(ctx, records)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var events, failures []*record
 	for _, r := range records {
@@ -49,23 +50,23 @@ func (w *write) all(ctx context.Context, records []*record) error {
 		}
 	}
 	if err := w.free(ctx, first); err != nil {
-		return err
+		return nil, err
 	}
 	stored, known, err := w.events(ctx, first)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	duplicates, conflicts, err := w.compare(ctx, append(known, later...))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.duplicates(ctx, duplicates); err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.failures(ctx, append(failures, conflicts...)); err != nil {
-		return err
+		return nil, err
 	}
-	return w.counters(ctx, stored)
+	return w.counters(stored), nil
 }
 
 // insertEvents writes the ledger and, in the same statement, the events whose id was new to it.
