@@ -14,7 +14,7 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: up
 up: ## Run TheEye on this machine, and try it; again: repair it
@@ -64,6 +64,12 @@ build: ## Build the services into bin
 bench: ## Measure TheEye beside the bare ceilings
 	@hack/setup
 	go run -buildvcs=false ./hack/bench
+
+.PHONY: bench-operator
+bench-operator: ## Measure what 2,000 Applications cost the operator
+	@hack/setup
+	@hack/setup --control-plane
+	go run -buildvcs=false ./hack/bench/operator
 
 .PHONY: real-input
 real-input: ## Send several hundred real webhook payloads through, and compare what comes back

@@ -148,3 +148,19 @@ func TotalMemory() int64 {
 	total, _ := Size(info, "MemTotal")
 	return total
 }
+
+// CPU is the CPU time that a process and its descendants have used.
+func CPU(pid int) (used time.Duration, err error) {
+	all, err := All()
+	if err != nil {
+		return 0, err
+	}
+	tree := Tree(pid, all)
+	if len(tree) == 0 {
+		return 0, fmt.Errorf("process %d has ended", pid)
+	}
+	for _, p := range tree {
+		used += p.CPU
+	}
+	return used, nil
+}
