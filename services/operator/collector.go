@@ -2,11 +2,14 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +30,8 @@ type Collector struct {
 	settings   *Settings
 	namespaces []string // empty: all
 	interval   time.Duration
+	now        func() time.Time
+	revoked    map[uuid.UUID]time.Time // since when a record that waits for its erasure was seen to have no credentials
 	doubts     chan<- event.TypedGenericEvent[*v1alpha1.Application]
 	log        *slog.Logger
 	metrics    *Metrics
@@ -78,13 +83,42 @@ func (c *Collector) Compare(ctx context.Context) error {
 		}
 	}
 	c.memory.retain(func(uid types.UID) bool { return there[uid] })
-	for _, record := range known {
-		if err := c.end(ctx, record); err != nil {
-			return err
+	err = c.endAll(ctx, known)
+	if err == nil {
+		c.metrics.compared(len(records))
+	}
+	return err
+}
+
+// endAll ends the records of Applications that are gone. All of them are revoked before anything else can fail; then
+// what is refused, or cannot be erased, keeps no other record alive.
+func (c *Collector) endAll(ctx context.Context, records map[types.UID]*registry.Application) (all error) {
+	maps.DeleteFunc(c.revoked, func(uid uuid.UUID, _ time.Time) bool { return records[types.UID(uid.String())] == nil })
+	var retained, erased []*registry.Application
+	for _, record := range records {
+		gone, err := c.gone(ctx, record)
+		switch {
+		case gone && record.DeletionPolicy != registry.Erase:
+			retained = append(retained, record)
+		case gone:
+			var settled bool
+			if settled, err = c.revoke(ctx, record); settled { // else what is accepted until the next comparison is erased then
+				erased = append(erased, record)
+			}
+		}
+		all = errors.Join(all, err)
+		if err != nil && !refused(err) {
+			return all // the next would wait as long
 		}
 	}
-	c.metrics.compared(len(records))
-	return nil
+	for _, record := range append(retained, erased...) { // the latter need one service more
+		err := c.end(ctx, record)
+		all = errors.Join(all, err)
+		if err != nil && !refused(err) {
+			return all
+		}
+	}
+	return all
 }
 
 // doubt has an Application reconciled whose record is not the one it was settled with.
@@ -104,25 +138,26 @@ func (c *Collector) doubt(ctx context.Context, app *v1alpha1.Application, record
 	}
 }
 
-// end ends a record whose Application is gone, once the API server itself has said so: the cache may be new, and the
-// record another operator's that watches other namespaces of this cluster.
-func (c *Collector) end(ctx context.Context, record *registry.Application) error {
+// gone asks the API server itself whether a record's Application is gone: the cache may be new, and the record another
+// operator's that watches other namespaces of this cluster.
+func (c *Collector) gone(ctx context.Context, record *registry.Application) (bool, error) {
 	if len(c.namespaces) > 0 && !slices.Contains(c.namespaces, record.Namespace) {
-		return nil
+		return false, nil
 	}
 	var app v1alpha1.Application
 	err := c.live.Get(ctx, types.NamespacedName{Namespace: record.Namespace, Name: record.Name}, &app)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("look for Application %s/%s: %w", record.Namespace, record.Name, err)
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look for Application %s/%s: %w", record.Namespace, record.Name, err)
 	}
-	if err == nil && app.UUID() == record.UID {
-		return nil
-	}
+	return app.UUID() != record.UID, nil // a namesake, made since
+}
+
+// end erases what a record without credentials asks for, and ends it.
+func (c *Collector) end(ctx context.Context, record *registry.Application) error {
 	if record.DeletionPolicy == registry.Erase {
-		settled, err := c.revoke(ctx, record)
-		if err != nil || !settled {
-			return err // what is accepted until the next comparison is erased then
-		}
 		if err := c.archive.Erase(ctx, record.UID); err != nil {
 			return err
 		}
@@ -136,7 +171,7 @@ func (c *Collector) end(ctx context.Context, record *registry.Application) error
 	return nil
 }
 
-// revoke revokes a record's credentials, and tells whether there were none.
+// revoke revokes a record's credentials, and tells whether there have been none for so long that no event can come.
 func (c *Collector) revoke(ctx context.Context, record *registry.Application) (settled bool, err error) {
 	whole, err := c.auth.Application(ctx, record.UID)
 	if err != nil || whole == nil {
@@ -147,5 +182,9 @@ func (c *Collector) revoke(ctx context.Context, record *registry.Application) (s
 			return false, err
 		}
 	}
-	return len(whole.Credentials) == 0, nil
+	if at, known := c.revoked[record.UID]; known && len(whole.Credentials) == 0 {
+		return !c.now().Before(at.Add(settleTime)), nil
+	}
+	c.revoked[record.UID] = c.now()
+	return false, nil
 }

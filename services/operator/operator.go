@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,7 +106,8 @@ func New(config *rest.Config, o Options) (manager.Manager, error) { //nolint:goc
 	}
 	collector := &Collector{
 		cache: mgr.GetCache(), live: mgr.GetAPIReader(), auth: o.Auth, archive: o.Persistence, memory: remembered,
-		settings: &o.Settings, namespaces: o.Namespaces, interval: o.CompareInterval, doubts: doubts, log: o.Log, metrics: metrics,
+		settings: &o.Settings, namespaces: o.Namespaces, interval: o.CompareInterval,
+		now: o.Now, revoked: map[uuid.UUID]time.Time{}, doubts: doubts, log: o.Log, metrics: metrics,
 	}
 	if err := errors.Join(index(mgr), watch(mgr, r, doubts, o.Concurrency), mgr.Add(collector)); err != nil {
 		return nil, fmt.Errorf("set up operator: %w", err)

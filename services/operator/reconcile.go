@@ -63,8 +63,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.Application) (
 	r.memory.keep(app.UID, known)
 	if err != nil && statusErr == nil && !app.DeletionTimestamp.IsZero() {
 		r.log.WarnContext(ctx, "deletion waits", "namespace", app.Namespace, "name", app.Name, "error", err)
-		until := app.DeletionTimestamp.Add(r.settings.RevokeTimeout).Sub(r.now())
-		return reconcile.Result{RequeueAfter: max(min(retryDeletion, until), time.Millisecond)}, nil
+		pause := retryDeletion
+		if until := app.DeletionTimestamp.Add(r.settings.RevokeTimeout).Sub(r.now()); until > 0 {
+			pause = min(pause, until)
+		}
+		return reconcile.Result{RequeueAfter: pause}, nil
 	}
 	if err := errors.Join(err, statusErr); err != nil {
 		return reconcile.Result{}, err // tried again, later each time
@@ -89,7 +92,7 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 	if err != nil {
 		return r.overdue(ctx, v, d, err)
 	}
-	if d.Step != nil { // nothing is done on the word of a cache
+	if d.Step != nil || v.Issued == nil { // nothing is done, or left undone, on the word of a cache that may not show the Secret
 		if err := r.gatherer.gather(ctx, v, true); err != nil {
 			return d, errors.Join(errUnread, err)
 		}
@@ -102,7 +105,7 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		if err := r.actor.do(ctx, v, d.Step); err != nil {
 			return r.overdue(ctx, v, blame(d, err), err)
 		}
-		known.revokedAt = v.RevokedAt
+		r.noteRevoked(v, known)
 		if gone(v) {
 			return d, nil
 		}
@@ -125,8 +128,17 @@ func (r *Reconciler) ask(ctx context.Context, v *View, known *recollection) (Dec
 	}
 	v.Auth, v.RevokedAt = record, known.revokedAt
 	v.noteRevoked()
-	known.revokedAt = v.RevokedAt
+	r.noteRevoked(v, known)
 	return Decide(v, r.settings), nil
+}
+
+// noteRevoked remembers a revocation by the time at which auth has answered, which may be slow, and rounds it up: a View
+// knows whole seconds.
+func (r *Reconciler) noteRevoked(v *View, known *recollection) {
+	if known.revokedAt.IsZero() && !v.RevokedAt.IsZero() {
+		v.RevokedAt = second(r.now()).Add(time.Second)
+	}
+	known.revokedAt = v.RevokedAt
 }
 
 // overdue lets a deleted Application go when the time for its last wishes is over.
@@ -134,11 +146,20 @@ func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, err error
 	if overtaken(err) || !Overdue(v, r.settings) {
 		return d, err
 	}
-	unfinished := "its credentials are not revoked"
-	if v.Auth == nil || len(v.Auth.Credentials) == 0 {
-		unfinished = "its events are not erased"
+	r.log.WarnContext(ctx, "let go of an Application before everything was done", // a namespace that ends takes no event
+		"namespace", v.Application.Namespace, "name", v.Application.Name, "undone", undone(v, d), "error", err)
+	return d, r.actor.do(ctx, v, RemoveFinalizer{Unfinished: undone(v, d)})
+}
+
+// undone is what a failed decision leaves to the collector.
+func undone(v *View, d Decision) string {
+	switch _, erasing := d.Step.(Erase); {
+	case erasing:
+		return "its events are not erased"
+	case v.Auth != nil && len(v.Auth.Credentials) == 0:
+		return "auth still has its record"
 	}
-	return d, r.actor.do(ctx, v, RemoveFinalizer{Unfinished: unfinished})
+	return "its credentials are not revoked"
 }
 
 // compiled compiles the schemas of a generation once.
@@ -176,6 +197,9 @@ func (r *Reconciler) pause(v *View, d *Decision, known *recollection) time.Durat
 	next := d.Next
 	if v.Application.DeletionTimestamp.IsZero() && (next.IsZero() || known.usageDue.Before(next)) {
 		next = known.usageDue
+	}
+	if whole := second(next); whole.Before(next) {
+		next = whole.Add(time.Second) // a View knows whole seconds: before that, it would be too early again and again
 	}
 	return max(next.Sub(r.now()), time.Millisecond) // a moment that just passed is at once
 }
