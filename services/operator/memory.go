@@ -35,6 +35,10 @@ type recollection struct {
 	usageAt   time.Time // when it was asked for last
 	usageDue  time.Time
 	warned    string // credential whose use during its overlap an event told of
+
+	// reported is the status that was written last and reportedAs the resource's version with it, until the cache has that.
+	reported   *v1alpha1.ApplicationStatus
+	reportedAs string
 }
 
 func newMemory() *memory { return &memory{entries: map[types.UID]recollection{}} }

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/theeye-dev/theeye/api/registry"
@@ -27,6 +28,7 @@ type reporter struct {
 // report writes the status that a decision means, when the resource does not have it yet, and tells in events what
 // turned bad.
 func (r *reporter) report(ctx context.Context, v *View, d *Decision, known *recollection) error {
+	known.catchUp(v)
 	app := v.Application
 	want := statusOf(v, d, known)
 	r.warnOfUse(app, v, d, known)
@@ -47,8 +49,24 @@ func (r *reporter) report(ctx context.Context, v *View, d *Decision, known *reco
 		}
 		return fmt.Errorf("apply status: %w", err)
 	}
+	if configuration.ResourceVersion != nil {
+		known.reported, known.reportedAs = &want, *configuration.ResourceVersion
+	}
 	r.announce(app, want.Conditions)
 	return nil
+}
+
+// catchUp gives a View that is older than the status written last that status: to the cache's it would be new again.
+func (k *recollection) catchUp(v *View) {
+	if k.reported == nil {
+		return
+	}
+	if order, err := resourceversion.CompareResourceVersion(v.Application.ResourceVersion, k.reportedAs); err != nil || order >= 0 {
+		k.reported = nil
+		return
+	}
+	v.Application = v.Application.DeepCopy()
+	k.reported.DeepCopyInto(&v.Application.Status)
 }
 
 // announce tells of conditions that have turned false, or false for another reason.
@@ -201,6 +219,9 @@ func usageOf(app *v1alpha1.Application, known *recollection) *v1alpha1.Usage {
 	u := &v1alpha1.Usage{Accepted24h: known.usage.Accepted24h, Failed24h: known.usage.Failed24h}
 	if at := known.usage.LastEventAt; at != nil {
 		u.LastEventAt = &metav1.Time{Time: second(*at)}
+	}
+	if app.Status.Usage == nil && *u == (v1alpha1.Usage{}) {
+		return nil // it never sent anything: that is worth no write for every Application
 	}
 	return u
 }
