@@ -17,11 +17,14 @@ import (
 	"github.com/theeye-dev/theeye/api/v1alpha1"
 )
 
-// shown is what the status tells of credentials: "ID State issued …", and " until …".
+// shown is what the status tells of credentials: ID and state, when it was issued, and until when.
 func shown(app *v1alpha1.Application) []string {
 	all := make([]string, 0, len(app.Status.Credentials))
 	for _, c := range app.Status.Credentials {
-		line := c.ID + " " + string(c.State) + " " + rfc3339(c.IssuedAt)
+		line := c.ID + " " + string(c.State)
+		if c.IssuedAt != nil {
+			line += " " + rfc3339(c.IssuedAt)
+		}
 		if c.ExpiresAt != nil {
 			line = until(line, &c.ExpiresAt.Time)
 		}
