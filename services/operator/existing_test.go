@@ -44,7 +44,7 @@ func (w *world) awaitKey(app *v1alpha1.Application, key string) {
 
 // An existing Secret is waited for, and its key becomes the credential: registered, and copied for the application to
 // read. The Secret itself is only read. A new key in it is a rotation.
-func TestExistingSecret(t *testing.T) {
+func TestExistingSecretIsFollowed(t *testing.T) {
 	t.Parallel()
 	for name, label := range map[string]func(*corev1.Secret){
 		"watched": watched, // and never polled, in this test
