@@ -19,8 +19,8 @@ func brings(name string) func(*v1alpha1.Application) {
 	return credentialsSpec(func(c *v1alpha1.Credentials) { c.ExistingSecret = name })
 }
 
-// watched labels an existing Secret, so that the operator may see it change.
-func watched(s *corev1.Secret) {
+// inSight labels an existing Secret, so that the operator may see it change.
+func inSight(s *corev1.Secret) {
 	s.Labels = map[string]string{v1alpha1.SecretLabel: v1alpha1.SecretExisting}
 }
 
@@ -47,7 +47,7 @@ func (w *world) awaitKey(app *v1alpha1.Application, key string) {
 func TestExistingSecretIsFollowed(t *testing.T) {
 	t.Parallel()
 	for name, label := range map[string]func(*corev1.Secret){
-		"watched": watched, // and never polled, in this test
+		"watched": inSight, // and never polled, in this test
 		"polled":  func(*corev1.Secret) {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestExistingSecretIsInvalid(t *testing.T) {
 		app := w.apply(name, brings(name+"-own"))
 		w.await(app, v1alpha1.ConditionCredentialsPublished, metav1.ConditionFalse, v1alpha1.ReasonWaitingForSecret)
 		key := c.key(app)
-		w.put(name+"-own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, watched)
+		w.put(name+"-own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, inSight)
 		current := w.await(app, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExistingSecretInvalid)
 		published := meta.FindStatusCondition(current.Status.Conditions, v1alpha1.ConditionCredentialsPublished)
 		for _, want := range append(c.want, name+"-own") {
@@ -176,7 +176,7 @@ func TestExistingSecretTurnsBad(t *testing.T) {
 	w := newWorld(t)
 	app := w.apply("shop", brings("own"))
 	key := ownKey(app, "1")
-	w.put("own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, watched)
+	w.put("own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, inSight)
 	w.awaitKey(app, key)
 	for reason, spoil := range map[string]func(){
 		v1alpha1.ReasonExistingSecretInvalid: func() { w.edit("own", func(s *corev1.Secret) { s.Data[v1alpha1.KeyAPIKey] = []byte("x") }) },
@@ -192,7 +192,7 @@ func TestExistingSecretTurnsBad(t *testing.T) {
 		if reason == v1alpha1.ReasonExistingSecretInvalid {
 			w.edit("own", func(s *corev1.Secret) { s.Data[v1alpha1.KeyAPIKey] = []byte(key) })
 		} else {
-			w.put("own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, watched)
+			w.put("own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, inSight)
 		}
 		w.awaitKey(app, key)
 	}

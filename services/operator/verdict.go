@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/theeye-dev/theeye/api/registry"
@@ -54,10 +55,15 @@ func (c *credentials) next(v *View, settings *Settings) time.Time {
 	if c.current != nil && c.current.NotAfter != nil {
 		sooner(*c.current.NotAfter)
 	}
-	if c.source != "" || c.blocked != "" { // Secrets that may be out of sight
+	if c.blocked == v1alpha1.ReasonSecretTaken || c.source != "" && !watched(v.Existing) { // Secrets that are out of sight
 		sooner(v.Now.Add(settings.PollInterval))
 	}
 	return next
+}
+
+// watched tells whether the operator sees a Secret of somebody else change.
+func watched(secret *corev1.Secret) bool {
+	return secret != nil && secret.Labels[v1alpha1.SecretLabel] != ""
 }
 
 // warnAt is when a quarter of the overlap is left: the last good moment to say that the previous secret is still used.

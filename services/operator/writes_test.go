@@ -121,6 +121,27 @@ func TestNothingChangesNothingIsAsked(t *testing.T) {
 	}
 }
 
+// A labelled existing Secret is seen when it changes: time alone costs no request.
+func TestWatchedSecretIsNotPolled(t *testing.T) {
+	t.Parallel()
+	a := newAccounted(t)
+	app := a.apply("shop", brings("own"))
+	key := ownKey(app, "1")
+	a.put("own", corev1.SecretTypeOpaque, map[string]string{v1alpha1.KeyAPIKey: key}, inSight)
+	a.awaitKey(app, key)
+	a.calm(app)
+	a.awaitEvent(app, corev1.EventTypeNormal, whyIssued, "")
+	all, _ := a.requests()
+	asked := a.asked.Load()
+	for range 5 {
+		a.clock.advance(a.options.PollInterval)
+		a.reconcile(app, &a.looks)
+	}
+	if now, _ := a.requests(); now != all || a.asked.Load() != asked {
+		t.Errorf("it cost %d requests to the API server and %d to auth", now-all, a.asked.Load()-asked)
+	}
+}
+
 // writes are the requests that change something.
 func writes(requests []testenv.Request) []testenv.Request {
 	var found []testenv.Request
