@@ -33,8 +33,10 @@ func (c *credentials) published(v *View) Verdict {
 	case c.pending != nil || c.due:
 		return Verdict{metav1.ConditionTrue, v1alpha1.ReasonRotating, "a new credential is on its way"}
 	case c.previous != nil && c.dueAt.Equal(*c.previous.NotAfter):
-		return Verdict{metav1.ConditionTrue, v1alpha1.ReasonRotating,
-			"the next credential waits until the one before the last has ended, at " + c.dueAt.UTC().Format(time.RFC3339)}
+		return Verdict{
+			metav1.ConditionTrue, v1alpha1.ReasonRotating,
+			"the next credential waits until the one before the last has ended, at " + c.dueAt.UTC().Format(time.RFC3339),
+		}
 	}
 	return Verdict{metav1.ConditionTrue, v1alpha1.ReasonPublished, "the Secret has credential " + c.current.ID}
 }
