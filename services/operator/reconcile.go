@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,6 +24,8 @@ const (
 	retryDeletion = 5 * time.Second
 	// retryOvertaken gives the cache a moment to see what is there.
 	retryOvertaken = 100 * time.Millisecond
+	// stopGrace is less than the 30 seconds that controller-runtime, and Kubernetes, wait for the end.
+	stopGrace = 20 * time.Second
 )
 
 var (
@@ -45,6 +48,8 @@ type Reconciler struct {
 
 // Reconcile decides and acts until nothing is left to do, and says how it stands in the status.
 func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.Application) (reconcile.Result, error) {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	v := &View{Application: app, Now: second(r.now())}
 	known := r.memory.of(app.UID)
 	d, err := r.settle(ctx, v, &known)
@@ -73,6 +78,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.Application) (
 		return reconcile.Result{}, err // tried again, later each time
 	}
 	return reconcile.Result{RequeueAfter: r.pause(v, &d, &known)}, nil
+}
+
+// finishing gives what is in hand a moment more when its context ends, because the operator stops.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(stopGrace):
+			cancel()
+		case <-own.Done():
+		}
+	})
+	return own, func() { ended(); cancel() }
 }
 
 // overtaken tells whether a step failed because the cluster is not, or no longer, as the View has it.
@@ -214,12 +232,7 @@ func (d *Decision) warnAt() time.Time {
 
 // gone tells whether the operator has let go of the resource.
 func gone(v *View) bool {
-	for _, f := range v.Application.Finalizers {
-		if f == v1alpha1.Finalizer {
-			return false
-		}
-	}
-	return !v.Application.DeletionTimestamp.IsZero()
+	return !v.Application.DeletionTimestamp.IsZero() && !slices.Contains(v.Application.Finalizers, v1alpha1.Finalizer)
 }
 
 // blame turns the failure of a step into the condition that it concerns. Messages are the same however often it fails.
