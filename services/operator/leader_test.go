@@ -152,7 +152,7 @@ func TestStopEndsGoroutines(t *testing.T) {
 func goroutines(label string) (stacks []string) {
 	var profile bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&profile, 1) // never fails
-	for _, stack := range strings.SplitSeq(profile.String(), "\n\n") {
+	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
 		ours := strings.Contains(stack, "services/operator.") || strings.Contains(stack, "controller-runtime") ||
 			strings.Contains(stack, "client-go")
 		if ours && strings.Contains(stack, label) {
