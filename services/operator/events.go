@@ -32,6 +32,7 @@ func (a *announcer) warn(app *v1alpha1.Application, reason, action, note string,
 
 func (a *announcer) published(app *v1alpha1.Application, s Publish) {
 	switch s.Why {
+	case whyEnded:
 	case whyRepaired:
 		a.normal(app, whyRepaired, "Publish", "Secret %s is as it should be again", s.Rendering.name)
 	default:

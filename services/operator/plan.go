@@ -87,12 +87,13 @@ const (
 	whyIssued   = "CredentialsIssued"
 	whyRotated  = "CredentialsRotated"
 	whyRepaired = "SecretRepaired"
+	whyEnded    = "" // the replaced credential is over: CredentialRevoked has told of it
 )
 
 // Decide is the plan. It is a pure function, and repeated until it has no step left; since every step starts from what
 // is there, it makes no difference where it was interrupted.
 //
-//	finalizer → application in auth → live credentials in auth → what else auth has, revoked
+//	finalizer → application in auth → what nobody should use any more, revoked → live credentials in auth
 //	→ candidate → its hash in auth → published → leftovers removed
 func Decide(v *View, settings *Settings) Decision {
 	if !v.Application.DeletionTimestamp.IsZero() {
@@ -103,8 +104,8 @@ func Decide(v *View, settings *Settings) Decision {
 	d.Step = first(
 		func() Step { return finalizer(v) },
 		func() Step { return registration(v, settings) },
-		func() Step { return c.missing(v.Auth) },
 		func() Step { return c.surplus(v.Auth) },
+		func() Step { return c.missing(v.Auth) },
 		func() Step { return c.outdated(v) },
 		func() Step { return c.candidate(v) },
 		func() Step { return c.admission(v.Auth) },
@@ -268,6 +269,9 @@ func (c *credentials) publication(v *View, settings *Settings) Step {
 		return nil
 	default:
 		book = c.book()
+		if v.ours(v.Issued) && len(readBook(v.Issued)) > len(book) {
+			why = whyEnded
+		}
 	}
 	r := render(v.Application, settings, key, book)
 	there := v.Issued
