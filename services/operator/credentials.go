@@ -49,16 +49,28 @@ func credentialsOf(v *View) credentials {
 			c.key, c.current.Source = c.fresh, c.source // the Secret may have lost both
 		}
 	}
-	for _, secret := range []*corev1.Secret{v.Issued, v.Candidate} {
-		if v.foreign(secret) {
-			c.blocked, c.message = v1alpha1.ReasonSecretTaken, "the Secret "+secret.Name+" belongs to somebody else; remove it, choose another "+
-				"secretName, or give it the annotation "+v1alpha1.AdoptAnnotation+": "+v.Application.Name
-		}
-	}
+	c.keepClear(v, v.Issued)
 	c.readCandidate(v)
 	c.schedule(v)
+	if c.due { // else nobody needs the name
+		c.keepClear(v, v.Candidate)
+	}
 	c.nextID = c.unusedID(v)
 	return c
+}
+
+// returns tells whether the existing Secret has the previous key again. It gets a new id, and keeps the old one until auth
+// knows the new: no moment goes by without it.
+func (c *credentials) returns(known *Entry) bool {
+	return known != nil && known == c.previous && c.fresh != "" && digest(c.fresh) == known.SHA256
+}
+
+// keepClear has nothing made while a Secret of the name that it needs belongs to somebody else.
+func (c *credentials) keepClear(v *View, secret *corev1.Secret) {
+	if v.foreign(secret) {
+		c.blocked, c.message = v1alpha1.ReasonSecretTaken, "the Secret "+secret.Name+" belongs to somebody else; remove it, choose another "+
+			"secretName, or give it the annotation "+v1alpha1.AdoptAnnotation+": "+v.Application.Name
+	}
 }
 
 // readIssued finds current and previous: in the Secret's book, else, when that was lost, in auth's record.
@@ -165,7 +177,7 @@ func (c *credentials) readCandidate(v *View) {
 		return
 	}
 	for _, known := range []*Entry{c.current, c.previous} {
-		if known != nil && (known.ID == book[0].ID || known.SHA256 == book[0].SHA256) {
+		if known != nil && (known.ID == book[0].ID || known.SHA256 == book[0].SHA256 && !c.returns(known)) {
 			return
 		}
 	}
@@ -186,7 +198,8 @@ func (c *credentials) schedule(v *View) {
 			c.due, c.dueAt = false, *c.previous.NotAfter
 		}
 	}
-	if c.pending != nil && c.blocked == "" {
+	admitted := c.pending != nil && v.Auth != nil && find(v.Auth, c.pending.ID) != nil
+	if c.pending != nil && c.blocked == "" && (admitted || !c.returns(c.previous)) {
 		c.previous = nil // a third is never live: only what is lost replaces both
 	}
 }

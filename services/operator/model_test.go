@@ -118,14 +118,20 @@ func (m *model) settle() (steps []string, d Decision) {
 	return steps, d
 }
 
+// seen is what a reconciliation decides on: the API server is only asked when there may be something to do.
+func (m *model) seen() *View {
+	v := m.view(false)
+	if Decide(v, &m.settings).Step != nil || v.Issued == nil {
+		return m.view(true)
+	}
+	return v
+}
+
 // reconcile is Reconciler.Reconcile, ended by a crash after so many steps: then no status is written.
 func (m *model) reconcile(limit int) (steps []string, d Decision, ended bool) {
 	m.t.Helper()
-	v := m.view(false)
-	if d = Decide(v, &m.settings); d.Step != nil {
-		v = m.view(true)
-		d = Decide(v, &m.settings)
-	}
+	v := m.seen()
+	d = Decide(v, &m.settings)
 	m.known.revokedAt = v.RevokedAt
 	for d.Step != nil {
 		if len(steps) == limit {
@@ -218,7 +224,9 @@ func (m *model) dropCredential(id string) {
 	m.auth.Credentials = slices.DeleteFunc(slices.Clone(m.auth.Credentials), func(k registry.Credential) bool { return k.ID == id })
 }
 
-func (m *model) live(c registry.Credential) bool { return c.NotAfter == nil || m.now.Before(*c.NotAfter) }
+func (m *model) live(c registry.Credential) bool {
+	return c.NotAfter == nil || m.now.Before(*c.NotAfter)
+}
 
 // put stores a Secret as the API server would.
 func (m *model) put(secret *corev1.Secret) *corev1.Secret {

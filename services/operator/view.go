@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,17 +60,29 @@ func (v *View) foreign(secret *corev1.Secret) bool {
 	return secret != nil && !v.ours(secret) && secret.Annotations[v1alpha1.AdoptAnnotation] != v.Application.Name
 }
 
-// holder is the Secret whose book counts: the one of the right name, else one that was written under another name.
+// holder is the Secret whose book counts: the one of the right name, unless one that was written under another name
+// has newer credentials.
 func (v *View) holder() *corev1.Secret {
+	var holder *corev1.Secret
 	if v.ours(v.Issued) {
-		return v.Issued
+		holder = v.Issued
 	}
 	for _, stray := range v.Strays {
-		if stray.Labels[v1alpha1.SecretLabel] == v1alpha1.SecretIssued && readBook(stray) != nil {
-			return stray
+		if stray.Labels[v1alpha1.SecretLabel] == v1alpha1.SecretIssued && newer(stray, holder) {
+			holder = stray
 		}
 	}
-	return nil
+	return holder
+}
+
+// newer tells whether a Secret has a book, and one that was begun after another's.
+func newer(a, b *corev1.Secret) bool {
+	first := readBook(a)
+	if first == nil || b == nil {
+		return first != nil
+	}
+	second := readBook(b)
+	return second != nil && cmp.Or(first[0].IssuedAt.Compare(second[0].IssuedAt), cmp.Compare(number(first[0].ID), number(second[0].ID))) > 0
 }
 
 // templateKeys are the keys that the spec adds to the Secret.
