@@ -245,3 +245,48 @@ func (w *world) goneRecord(app *v1alpha1.Application) error {
 	}
 	return nil
 }
+
+// A deletion that is past its time and still fails is tried again at leisure.
+func TestOverdueDeletionTakesItsTime(t *testing.T) {
+	t.Parallel()
+	var s *saboteur
+	w := newWorld(t, func(o *Options) {
+		o.RevokeTimeout, o.Now = 0, time.Now
+		s = sabotage(o)
+	})
+	app, _ := w.ready(w.apply("doomed"))
+	s.order(failing("patch doomed", errInjected))
+	w.delete(app)
+	tries := func() (n int) {
+		history, _ := s.report()
+		for _, request := range history {
+			if strings.HasPrefix(request, "patch doomed") {
+				n++
+			}
+		}
+		return n
+	}
+	w.eventually(func() error {
+		if tries() == 0 {
+			return errors.New("not tried yet")
+		}
+		return nil
+	})
+	before := tries()
+	w.ready(w.apply("meanwhile")) // a dozen requests
+	if more := tries() - before; more > 3 {
+		t.Errorf("tried %d times while another Application was made", more)
+	}
+}
+
+// A View knows whole seconds: whoever comes back within one finds nothing due.
+func TestPauseReachesTheNextSecond(t *testing.T) {
+	t.Parallel()
+	now := second(time.Now())
+	r := &Reconciler{now: func() time.Time { return now }}
+	v := &View{Application: &v1alpha1.Application{}, Now: now}
+	d := &Decision{Next: now.Add(2500 * time.Millisecond)}
+	if got := r.pause(v, d, &recollection{usageDue: now.Add(time.Hour)}); got != 3*time.Second {
+		t.Errorf("comes back after %s, want 3s", got)
+	}
+}
