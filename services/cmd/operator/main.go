@@ -79,7 +79,7 @@ func serve(ctx context.Context, c *options) error {
 	if err != nil {
 		return err
 	}
-	telemetry.Log.Info("starting", "cluster_id", cluster, "namespaces", c.namespaces, "version", ops.Version)
+	telemetry.Log.InfoContext(ctx, "starting", "cluster_id", cluster, "namespaces", c.namespaces, "version", ops.Version)
 
 	var g run.Group
 	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))

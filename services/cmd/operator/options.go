@@ -116,7 +116,9 @@ func (c *options) validate() error {
 		value time.Duration
 	}{
 		{"revoke-timeout", c.revokeTimeout},
-		{"usage-interval", c.usageInterval}, {"compare-interval", c.compareInterval}, {"poll-interval", c.pollInterval},
+		{"usage-interval", c.usageInterval},
+		{"compare-interval", c.compareInterval},
+		{"poll-interval", c.pollInterval},
 	} {
 		check(d.value >= time.Second, "--%s must be at least 1s", d.name)
 	}
