@@ -51,8 +51,3 @@ func (a *announcer) erased(app *v1alpha1.Application) {
 func (a *announcer) unfinished(app *v1alpha1.Application, what string) {
 	a.warn(app, eventUnfinished, "Delete", "Deleted before everything was done: %s; it will be, once that service answers", what)
 }
-
-// verdict tells of a condition that changed to its bad status.
-func (a *announcer) verdict(app *v1alpha1.Application, condition string, v Verdict) {
-	a.warn(app, v.Reason, condition, "%s", v.Message)
-}

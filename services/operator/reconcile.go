@@ -102,7 +102,7 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		return Decision{}, errors.Join(errUnread, err)
 	}
 	v.Faults = r.compiled(v.Application, known)
-	if print := fingerprint(v); known.settled == print && (known.decision.Next.IsZero() || v.Now.Before(known.decision.Next)) {
+	if known.settled == fingerprint(v) && (known.decision.Next.IsZero() || v.Now.Before(known.decision.Next)) {
 		return known.decision, nil
 	}
 	known.settled = ""
