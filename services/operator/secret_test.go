@@ -221,7 +221,13 @@ func TestOwnership(t *testing.T) {
 	if diff := cmp.Diff(want, secret.OwnerReferences); diff != "" {
 		t.Fatal(diff)
 	}
-	w.edit(secret.Name, func(s *corev1.Secret) { s.Labels["theirs"] = "1" })
+	w.change(app, template(v1alpha1.SecretTemplate{Labels: map[string]string{"tier": "front"}}))
+	applied := w.awaitSecret(secret.Name, func(s *corev1.Secret) error {
+		return shaped(s, slices.Collect(maps.Keys(s.Data)), []string{"tier"}, nil)
+	})
+	if diff := cmp.Diff(want, applied.OwnerReferences); diff != "" {
+		t.Fatalf("once applied: %s", diff)
+	}
 	w.edit(secret.Name, func(s *corev1.Secret) { s.OwnerReferences = nil })
 	w.await(app, v1alpha1.ConditionCredentialsPublished, metav1.ConditionFalse, v1alpha1.ReasonSecretTaken)
 	taken, err := w.secret(secret.Name)
