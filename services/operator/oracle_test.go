@@ -20,6 +20,7 @@ type oracle struct {
 	source  string                         // where current came from
 	shaken  bool                           // auth was changed by hand, and nothing was settled since
 	booked  bool                           // the Secret had a book before it was published
+	torn    bool                           // a candidate was lost by hand in the middle of a rotation
 	blurred bool                           // a candidate was: what auth knows of it can only be left to end
 }
 
@@ -164,7 +165,7 @@ func (o *oracle) still(d *Decision, at time.Time) {
 	if !d.Next.IsZero() && !at.Before(d.Next) {
 		return
 	}
-	v := o.m.view(true)
+	v := o.m.seen()
 	v.Now = at
 	if later := Decide(v, &o.m.settings); later.Step != nil || later.Published != d.Published || later.Registered != d.Registered {
 		o.m.t.Fatalf("%s before next the decision is another: %+v, was %+v", d.Next.Sub(at), later, d)
@@ -175,24 +176,31 @@ func (o *oracle) still(d *Decision, at time.Time) {
 func (o *oracle) starts() {
 	known := map[registry.Digest]bool{}
 	v := o.m.view(true)
-	if holder := v.holder(); holder != nil {
+	holder := v.holder()
+	if holder != nil && readBook(holder) != nil {
 		for _, e := range readBook(holder) {
 			known[e.SHA256] = true
 		}
-	}
-	if o.m.auth != nil {
+		if !known[o.current] { // it went with a newer Secret, before anything else told of it
+			clear(o.names)
+		}
+	} else if o.m.auth != nil {
 		for _, c := range o.m.auth.Credentials {
 			known[c.SHA256] = true
 		}
 	}
-	if v.holder() == nil && v.ours(v.Candidate) { // a key in a candidate alone is nobody's, as far as can be seen
+	if holder == nil && v.ours(v.Candidate) { // a key in a candidate alone is nobody's, as far as can be seen
 		for _, e := range readBook(v.Candidate) {
 			delete(known, e.SHA256)
 			maps.DeleteFunc(o.names, func(_ string, hash registry.Digest) bool { return hash == e.SHA256 })
 		}
 	}
+	if holder == nil && o.torn { // of two that auth has, nothing tells which one was published
+		clear(o.held)
+		clear(o.names)
+	}
 	maps.DeleteFunc(o.held, func(hash registry.Digest, _ *time.Time) bool { return !known[hash] })
-	if holder := v.holder(); holder != nil {
+	if holder != nil {
 		o.returned(readBook(holder), digest(readKey(holder, v.templateKeys())))
 	}
 	if o.shaken { // and the numbers of those may come again
@@ -209,6 +217,7 @@ func (o *oracle) returned(book Book, key registry.Digest) {
 		clear(o.held)
 		clear(o.names)
 		o.current, o.made, o.heard, o.source = key, book[0].IssuedAt, book[0].Request, book[0].Source
+		o.shaken = true
 	}
 	o.held[key] = nil
 }

@@ -93,7 +93,7 @@ const (
 // Decide is the plan. It is a pure function, and repeated until it has no step left; since every step starts from what
 // is there, it makes no difference where it was interrupted.
 //
-//	finalizer → application in auth → what nobody should use any more, revoked → live credentials in auth
+//	finalizer → application in auth → live credentials in auth → what else auth has, revoked
 //	→ candidate → its hash in auth → published → leftovers removed
 func Decide(v *View, settings *Settings) Decision {
 	if !v.Application.DeletionTimestamp.IsZero() {
@@ -104,8 +104,7 @@ func Decide(v *View, settings *Settings) Decision {
 	d.Step = first(
 		func() Step { return finalizer(v) },
 		func() Step { return registration(v, settings) },
-		func() Step { return c.surplus(v.Auth) },
-		func() Step { return c.missing(v.Auth) },
+		func() Step { return c.alignment(v.Auth) },
 		func() Step { return c.outdated(v) },
 		func() Step { return c.candidate(v) },
 		func() Step { return c.admission(v.Auth) },
@@ -181,45 +180,6 @@ func sameJSON(a, b any) bool {
 	return errA == nil && errB == nil && bytes.Equal(textA, textB)
 }
 
-// missing finds a live credential that auth does not have as the book has it: its database may have been lost.
-func (c *credentials) missing(known *registry.Application) Step {
-	for _, want := range c.live() {
-		if got := find(known, want.ID); got == nil || !sameJSON(got, want) {
-			return PutCredential{want}
-		}
-	}
-	return nil
-}
-
-// surplus finds a credential that auth has and nobody should use any more.
-func (c *credentials) surplus(known *registry.Application) Step {
-	for _, got := range known.Credentials {
-		if wanted(got.ID, c.current, c.previous, c.pending) {
-			continue
-		}
-		return DeleteCredential{got.ID}
-	}
-	return nil
-}
-
-func wanted(id string, entries ...*Entry) bool {
-	for _, e := range entries {
-		if e != nil && e.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
-func find(known *registry.Application, id string) *registry.Credential {
-	for i := range known.Credentials {
-		if known.Credentials[i].ID == id {
-			return &known.Credentials[i]
-		}
-	}
-	return nil
-}
-
 // outdated finds a candidate that is of no use: published already, broken, or not what the spec asks for any more.
 func (c *credentials) outdated(v *View) Step {
 	if v.ours(v.Candidate) && c.pending == nil {
@@ -256,7 +216,8 @@ func (c *credentials) admission(known *registry.Application) Step {
 
 // publication writes the Secret: with the candidate, or as it was when something of it is missing.
 func (c *credentials) publication(v *View, settings *Settings) Step {
-	key, book, why := c.key, Book(nil), whyRepaired
+	var book Book
+	key, why := c.key, whyRepaired
 	switch {
 	case v.foreign(v.Issued):
 		return nil

@@ -56,6 +56,7 @@ type play struct {
 	own  []string // keys for the existing Secret
 	last Decision // of the last run that came to its end
 	sure bool     // nothing has happened since but time
+	lost bool     // something was lost by hand since
 }
 
 func (p *play) check(*rapid.T) { p.o.check() }
@@ -63,7 +64,7 @@ func (p *play) check(*rapid.T) { p.o.check() }
 func (p *play) reconcile(*rapid.T) {
 	p.o.starts()
 	_, p.last = p.m.settle()
-	p.sure = true
+	p.sure, p.lost = true, false
 	p.o.settled(&p.last)
 }
 
@@ -132,16 +133,25 @@ func (p *play) changeName(t *rapid.T) {
 	p.byHand()
 }
 
+// lose lets one thing be lost between two runs: when the Secret and what auth knew of it are gone both, no plan can tell.
+func (p *play) lose(t *rapid.T) {
+	if p.lost {
+		t.Skip("one loss at a time")
+	}
+	p.lost = true
+}
+
 func (p *play) editSecret(t *rapid.T) {
 	name := p.m.app.SecretName()
 	if rapid.Bool().Draw(t, "candidate") {
 		name = p.m.app.CandidateName()
 	}
 	what := rapid.SampledFrom([]string{"label", "annotation", "key", "both keys", "uri"}).Draw(t, "what")
-	if v := p.m.view(true); !v.ours(p.m.secrets[name]) {
-		t.Skip("there is none")
+	if v := p.m.view(true); !v.ours(p.m.secrets[name]) || len(v.Strays) > 0 {
+		t.Skip("there is none, or two of which nothing would tell the newer one")
 	}
-	p.o.blurred = p.o.blurred || strings.HasSuffix(name, "-next")
+	p.lose(t)
+	p.tear(name)
 	p.m.edit(name, func(s *corev1.Secret) {
 		switch what {
 		case "label":
@@ -162,12 +172,22 @@ func (p *play) editSecret(t *rapid.T) {
 
 func (p *play) deleteSecret(t *rapid.T) {
 	name := rapid.SampledFrom([]string{modelIssued, modelNext, "other", "other-next"}).Draw(t, "name")
-	p.o.blurred = p.o.blurred || strings.HasSuffix(name, "-next")
+	p.lose(t)
+	p.tear(name)
 	delete(p.m.secrets, name)
 	p.byHand()
 }
 
-func (p *play) loseAuth(*rapid.T) {
+// tear notes that a candidate is lost.
+func (p *play) tear(name string) {
+	if strings.HasSuffix(name, "-next") {
+		p.o.blurred = true
+		p.o.torn = p.o.torn || p.m.secrets[name] != nil
+	}
+}
+
+func (p *play) loseAuth(t *rapid.T) {
+	p.lose(t)
 	p.m.auth, p.o.shaken = nil, true
 	p.byHand()
 }
@@ -176,6 +196,7 @@ func (p *play) revoke(t *rapid.T) {
 	if p.m.auth == nil || len(p.m.auth.Credentials) == 0 {
 		t.Skip("auth has none")
 	}
+	p.lose(t)
 	ids := make([]string, 0, 2)
 	for _, c := range p.m.auth.Credentials {
 		ids = append(ids, c.ID)
