@@ -48,12 +48,30 @@ func readBook(secret *corev1.Secret) Book {
 	if len(book) < 1 || len(book) > 2 || book[0].ReplacedAt != nil || len(book) == 2 && book[0].ID == book[1].ID {
 		return nil
 	}
-	for i, e := range book {
-		if !apikey.ValidCredentialID(e.ID) || e.SHA256 == (registry.Digest{}) || i == 1 && e.NotAfter == nil {
+	for i := range book {
+		e := &book[i]
+		if !apikey.ValidCredentialID(e.ID) || e.SHA256 == (registry.Digest{}) || i == 1 && e.NotAfter == nil || !e.tidy() {
 			return nil
 		}
 	}
 	return book
+}
+
+// lastYear leaves room for an overlap before the year 9999, which is the last that JSON can say.
+const lastYear = 9000
+
+// tidy brings an entry's times to the form that auth gives them back in; without it they would never look alike. It
+// tells whether they can be right.
+func (e *Entry) tidy() bool {
+	e.IssuedAt = second(e.IssuedAt)
+	ok := e.IssuedAt.Year() <= lastYear
+	for _, moment := range []*time.Time{e.ReplacedAt, e.NotAfter} {
+		if moment != nil {
+			*moment = second(*moment)
+			ok = ok && moment.Year() <= lastYear
+		}
+	}
+	return ok
 }
 
 // readKey finds the API key in a Secret that was written with template keys: under its own names or a renamed one.

@@ -270,6 +270,6 @@ func (c *credentials) renewed(now time.Time, overlap time.Duration) Book {
 }
 
 func after(t time.Time, d time.Duration) *time.Time {
-	end := t.Add(d)
+	end := second(t.Add(d))
 	return &end
 }
