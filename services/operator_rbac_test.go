@@ -94,7 +94,7 @@ func exercise(t *testing.T, o *operated, namespace string) {
 				return fmt.Errorf("events are %s, without %s", reasons, want)
 			}
 		}
-		if strings.Contains(reasons, "SecretRepaired") {
+		if strings.Contains(reasons, "SecretUpdated") {
 			t.Error("a repair is told of, and nobody has touched the Secret")
 		}
 		return nil

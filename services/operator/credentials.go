@@ -78,8 +78,8 @@ func (c *credentials) readIssued(v *View) {
 	book, key := Book(nil), ""
 	if holder := v.holder(); holder != nil {
 		book, key = readBook(holder), readKey(holder, v.templateKeys())
-		if book != nil && key == "" { // the template had another name for it
-			key = book[0].findKey(holder)
+		if book != nil && digest(key) != book[0].SHA256 { // it may be there under another name that the template had, or has
+			key = cmp.Or(book[0].findKey(holder), key)
 		}
 	}
 	if book == nil {

@@ -33,8 +33,8 @@ func (a *announcer) warn(app *v1alpha1.Application, reason, action, note string,
 func (a *announcer) published(app *v1alpha1.Application, s Publish) {
 	switch s.Why {
 	case whyEnded:
-	case whyRepaired:
-		a.normal(app, whyRepaired, "Publish", "Secret %s is as it should be again", s.Rendering.name)
+	case whyUpdated:
+		a.normal(app, whyUpdated, "Publish", "Secret %s is written as it should be", s.Rendering.name)
 	default:
 		a.normal(app, s.Why, "Publish", "Secret %s has new credentials", s.Rendering.name)
 	}

@@ -97,7 +97,7 @@ func (o *oracle) published(v *View, s Publish) {
 		o.held[o.current], o.made, o.heard, o.source = nil, book[0].IssuedAt, book[0].Request, book[0].Source
 		return
 	}
-	if s.Why == whyRepaired && o.booked {
+	if s.Why == whyUpdated && o.booked {
 		o.m.t.Fatalf("a repair changed the key")
 	}
 	if _, known := o.held[o.current]; known {

@@ -86,7 +86,7 @@ func (RemoveFinalizer) isStep()   {}
 const (
 	whyIssued   = "CredentialsIssued"
 	whyRotated  = "CredentialsRotated"
-	whyRepaired = "SecretRepaired"
+	whyUpdated = "SecretUpdated"
 	whyEnded    = "" // the replaced credential is over: CredentialRevoked has told of it
 )
 
@@ -217,7 +217,7 @@ func (c *credentials) admission(known *registry.Application) Step {
 // publication writes the Secret: with the candidate, or as it was when something of it is missing.
 func (c *credentials) publication(v *View, settings *Settings) Step {
 	var book Book
-	key, why := c.key, whyRepaired
+	key, why := c.key, whyUpdated
 	switch {
 	case v.foreign(v.Issued):
 		return nil

@@ -96,7 +96,7 @@ func TestRotationByAge(t *testing.T) {
 		t.Errorf("the book is %v, same key: %t", book, keyOf(after) == keyOf(newer))
 	}
 	w.awaitEvent(app, corev1.EventTypeNormal, eventRevoked, "Credential 1 is revoked")
-	if repairs, err := w.events(app, whyRepaired); err != nil || len(repairs) > 0 {
+	if repairs, err := w.events(app, whyUpdated); err != nil || len(repairs) > 0 {
 		t.Errorf("nothing was broken, and yet it says so: %+v, %v", repairs, err)
 	}
 }

@@ -127,6 +127,7 @@ func TestEditedSecretIsRepaired(t *testing.T) {
 	for what, edit := range map[string]func(*corev1.Secret){
 		"uri":              func(s *corev1.Secret) { s.Data[v1alpha1.KeyURI] = []byte("https://evil.example.com") },
 		"client-id":        func(s *corev1.Secret) { delete(s.Data, v1alpha1.KeyClientID) },
+		"api-key":          func(s *corev1.Secret) { s.Data[v1alpha1.KeyAPIKey] = []byte("x") },
 		"client-secret":    func(s *corev1.Secret) { s.Data[v1alpha1.KeyClientSecret] = []byte("x") },
 		"template's key":   func(s *corev1.Secret) { s.Data["region"] = []byte("x") },
 		"label":            func(s *corev1.Secret) { s.Labels["team"] = "x" },
@@ -144,7 +145,7 @@ func TestEditedSecretIsRepaired(t *testing.T) {
 			return nil
 		})
 	}
-	w.awaitEvent(app, corev1.EventTypeNormal, whyRepaired, secret.Name)
+	w.awaitEvent(app, corev1.EventTypeNormal, whyUpdated, secret.Name)
 	w.awaitLive(app, "1")
 }
 
@@ -156,7 +157,9 @@ func TestLostKeyIsReplaced(t *testing.T) {
 	for name, lose := range map[string]func(string){
 		"deleted": w.remove,
 		"edited": func(name string) {
-			w.edit(name, func(s *corev1.Secret) { s.Data[v1alpha1.KeyAPIKey] = []byte("mine") })
+			w.edit(name, func(s *corev1.Secret) {
+				s.Data[v1alpha1.KeyAPIKey], s.Data[v1alpha1.KeyClientSecret] = []byte("mine"), []byte("mine")
+			})
 		},
 		"emptied": func(name string) { w.edit(name, func(s *corev1.Secret) { s.Data = nil }) },
 		"bared":   func(name string) { w.edit(name, func(s *corev1.Secret) { s.Annotations, s.Data = nil, nil }) },
