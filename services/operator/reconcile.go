@@ -116,11 +116,39 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		}
 		d = Decide(v, r.settings)
 	}
-	for steps := 0; d.Step != nil; steps++ {
-		if steps == maxSteps {
-			return d, fmt.Errorf("%w: %T", errNoEnd, d.Step)
+	if d, err = r.act(ctx, v, d, known); err != nil || gone(v) {
+		return d, err
+	}
+	known.settled, known.decision = fingerprint(v), d
+	if v.Auth != nil {
+		known.revision = v.Auth.Revision
+	}
+	return d, nil
+}
+
+// act takes steps until none is left. When auth was told of credentials it is asked in the end what it has of it all: its
+// answers to them do not say which revision they made, and the Collector would find another one than is remembered.
+func (r *Reconciler) act(ctx context.Context, v *View, d Decision, known *recollection) (Decision, error) {
+	told := false
+	for range maxSteps {
+		var err error
+		switch step := d.Step.(type) {
+		case nil:
+			if !told {
+				return d, nil
+			}
+			told = false
+			if d, err = r.ask(ctx, v, known); err != nil {
+				return r.overdue(ctx, v, d, err)
+			}
+			continue
+		case PutCredential, DeleteCredential:
+			told = true
+			err = r.actor.do(ctx, v, step)
+		default:
+			err = r.actor.do(ctx, v, step)
 		}
-		if err := r.actor.do(ctx, v, d.Step); err != nil {
+		if err != nil {
 			return r.overdue(ctx, v, blame(d, err), err)
 		}
 		r.noteRevoked(v, known)
@@ -129,11 +157,7 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		}
 		d = Decide(v, r.settings)
 	}
-	known.settled, known.decision = fingerprint(v), d
-	if v.Auth != nil {
-		known.revision = v.Auth.Revision
-	}
-	return d, nil
+	return d, fmt.Errorf("%w: %T", errNoEnd, d.Step)
 }
 
 // ask completes the View with auth's record, and decides.

@@ -83,7 +83,7 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&c.eventsURL, "events-url", "", "`URL` where applications post events, as Secrets say it: https://events.example.com/v1/events")
 	fs.StringVar(&c.tokenURL, "token-url", "", "`URL` where applications get access tokens, as Secrets say it; none: Secrets have no token-uri")
 	fs.StringVar(&c.keyEnv, "key-env", "live", "`word` of this installation in API keys, so that people can tell them apart")
-	fs.IntVar(&c.concurrency, "concurrency", 8, "`number` of Applications that are reconciled at once")
+	fs.IntVar(&c.concurrency, "concurrency", 16, "`number` of Applications that are reconciled at once")
 	fs.BoolVar(&c.leaderElect, "leader-elect", true, "elect a leader, so that several replicas can run")
 	fs.StringVar(&c.leaseIn, "leader-election-namespace", "", "`namespace` of the lease; by default the pod's own")
 	fs.DurationVar(&c.revokeTimeout, "revoke-timeout", time.Minute, "`time` that a deleted Application waits for auth and persistence; then "+

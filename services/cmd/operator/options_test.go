@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.namespaces) != 0 || !c.leaderElect || c.concurrency != 8 || c.revokeTimeout != time.Minute || c.keyEnv != "live" ||
+	if len(c.namespaces) != 0 || !c.leaderElect || c.concurrency != 16 || c.revokeTimeout != time.Minute || c.keyEnv != "live" ||
 		c.usageInterval != 5*time.Minute || c.compareInterval != time.Minute || c.pollInterval != time.Minute {
 		t.Errorf("defaults are %+v", c)
 	}
@@ -103,7 +103,7 @@ func TestExitCodes(t *testing.T) {
 		"--auth-token-file", "--auth-url", "--cluster-id", "--compare-interval", "--concurrency", "--events-url", "--key-env",
 		"--kubeconfig", "--leader-elect", "--leader-election-namespace", "--log-level", "--namespaces", "--ops-listen",
 		"--persistence-token-file", "--persistence-url", "--poll-interval", "--revoke-timeout", "--token-url", "--usage-interval",
-		"[THEEYE_EVENTS_URL]", "(default 5m0s)", "(default http://theeye-auth:8081)", "(default 8)", "(default live)", "(default true)",
+		"[THEEYE_EVENTS_URL]", "(default 5m0s)", "(default http://theeye-auth:8081)", "(default 16)", "(default live)", "(default true)",
 	} {
 		if !strings.Contains(help, flag) {
 			t.Errorf("-h does not tell of %s", flag)
