@@ -16,9 +16,9 @@ import (
 const help = `newkey prints a new API key for an application, to be put under api-key into a Secret of one's own. Whoever reads it can
 send events as that application; only its hash ever leaves the Secret's namespace.
 
-  go run ./hack/newkey CLIENT_ID
+  go run ./hack/newkey eye_0123456789abcdef01234567
 
-CLIENT_ID is the application's, from: kubectl get eyeapp NAME -o jsonpath='{.status.clientID}'
+The argument is the application's client id, from: kubectl get eyeapp NAME -o jsonpath='{.status.clientID}'
 
 `
 

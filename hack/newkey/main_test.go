@@ -23,7 +23,10 @@ func TestKeyIsTheClients(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"eye_1"}, {"eye_0123456789abcdef01234567", "more"}, {"-env", "A", "eye_0123456789abcdef01234567"},
+		{},
+		{"eye_1"},
+		{"eye_0123456789abcdef01234567", "more"},
+		{"-env", "A", "eye_0123456789abcdef01234567"},
 		{"-credential", "a-b", "eye_0123456789abcdef01234567"},
 	} {
 		var out strings.Builder

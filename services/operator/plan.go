@@ -84,10 +84,10 @@ func (RemoveFinalizer) isStep()   {}
 
 // Why a Secret is written, as events say it.
 const (
-	whyIssued   = "CredentialsIssued"
-	whyRotated  = "CredentialsRotated"
+	whyIssued  = "CredentialsIssued"
+	whyRotated = "CredentialsRotated"
 	whyUpdated = "SecretUpdated"
-	whyEnded    = "" // the replaced credential is over: CredentialRevoked has told of it
+	whyEnded   = "" // the replaced credential is over: CredentialRevoked has told of it
 )
 
 // Decide is the plan. It is a pure function, and repeated until it has no step left; since every step starts from what

@@ -120,7 +120,7 @@ func (w *world) otherKey(app *v1alpha1.Application, before string) *corev1.Secre
 	w.t.Helper()
 	w.awaitSecret(app.SecretName(), func(s *corev1.Secret) error {
 		if _, err := apikey.Parse(keyOf(s)); keyOf(s) == before || err != nil {
-			return fmt.Errorf("there is no other key: %v", err)
+			return errors.Join(errors.New("there is no other key"), err)
 		}
 		return nil
 	})
@@ -205,7 +205,7 @@ func (w *world) awaitEvent(app *v1alpha1.Application, eventType, reason, text st
 				return nil
 			}
 		}
-		return fmt.Errorf("there is no %s event %s with %q among %d: %v", eventType, reason, text, len(all), err)
+		return errors.Join(fmt.Errorf("there is no %s event %s with %q among %d", eventType, reason, text, len(all)), err)
 	})
 }
 
