@@ -28,7 +28,9 @@ func setting(keys ...string) func(*corev1.Secret) {
 func repaired(given func(*model), steps ...string) situation {
 	var key, book string
 	return situation{
+		birth: func(m *model) { m.rotate("at birth") },
 		given: func(m *model) {
+			m.now = m.now.Add(time.Hour)
 			key, book = m.key(), m.secrets[modelIssued].Annotations[v1alpha1.CredentialsAnnotation]
 			given(m)
 		},

@@ -12,6 +12,7 @@ import (
 
 // situation is one that an Application with credential 1 may come into, and all that follows from it.
 type situation struct {
+	birth func(*model) // before there was credential 1
 	given func(*model)
 	told  string // of the first decision: reasons of CredentialsPublished and Registered
 	steps []string
@@ -33,7 +34,11 @@ const well = v1alpha1.ReasonPublished + " " + v1alpha1.ReasonRegistered
 
 func (s *situation) run(t *testing.T) {
 	t.Parallel()
-	m := issuedModel(t)
+	m := newModel(t)
+	if s.birth != nil {
+		s.birth(m)
+	}
+	m.settle()
 	s.given(m)
 	first := Decide(m.seen(), &m.settings)
 	if got := told(&first); got != s.told {
