@@ -59,13 +59,14 @@ func TestStatusCredentials(t *testing.T) {
 			given: func(m *model) { m.now = m.now.Add(time.Hour); overlapping(0, nil)(m); m.used("1", 2*time.Hour) },
 			want:  "2 Active issued 1h0m0s, 1 Expiring issued 0s expires 25h0m0s used 2h0m0s", binding: modelIssued,
 		},
-		"expired":              {given: overlapping(day, nil), want: "2 Active issued 0s", binding: modelIssued},
-		"waiting for its turn": {given: overlapping(0, func(m *model) { m.rotate("two") }), want: "2 Active issued 0s, 1 Expiring issued 0s expires 24h0m0s", binding: modelIssued, next: day},
-		"the Secret is gone":   {given: func(m *model) { delete(m.secrets, modelIssued) }, want: "1 Active issued 0s"},
-		"the name is taken":    {given: func(m *model) { m.foreign(modelIssued, "") }, want: "1 Active issued 0s"},
-		"renamed":              {given: func(m *model) { m.credentials().SecretName = "other" }, want: "1 Active issued 0s"},
-		"renamed, and moved":   {given: func(m *model) { m.credentials().SecretName = "other"; m.settle() }, want: "1 Active issued 0s", binding: "other"},
-		"newborn":              {given: func(m *model) { *m = *newModel(m.t) }},
+		"expired":                      {given: overlapping(day, nil), want: "2 Active issued 0s", binding: modelIssued},
+		"waiting for its turn":         {given: overlapping(0, func(m *model) { m.rotate("two") }), want: "2 Active issued 0s, 1 Expiring issued 0s expires 24h0m0s", binding: modelIssued, next: day},
+		"the Secret is gone":           {given: func(m *model) { delete(m.secrets, modelIssued) }, want: "1 Active issued 0s"},
+		"the name is taken":            {given: func(m *model) { m.foreign(modelIssued, "") }, want: "1 Active issued 0s"},
+		"renamed":                      {given: func(m *model) { m.credentials().SecretName = "other" }, want: "1 Active issued 0s"},
+		"renamed, and moved":           {given: func(m *model) { m.credentials().SecretName = "other"; m.settle() }, want: "1 Active issued 0s", binding: "other"},
+		"renamed to what is another's": {given: func(m *model) { m.credentials().SecretName = "other"; m.foreign("other", "") }, want: "1 Active issued 0s"},
+		"newborn":                      {given: func(m *model) { *m = *newModel(m.t) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

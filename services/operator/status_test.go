@@ -140,7 +140,11 @@ func TestStatusConditions(t *testing.T) {
 			if c.failed != nil {
 				d = blame(d, c.failed)
 			}
+			before := v.Application.DeepCopy()
 			status := statusOf(v, &d, &m.known)
+			if diff := cmp.Diff(before, v.Application); diff != "" { // a cache's, which others read
+				t.Errorf("the resource is changed: %s", diff)
+			}
 			if diff := cmp.Diff(conditions(c.want), conditionsOf(&status)); diff != "" {
 				t.Error(diff)
 			}
