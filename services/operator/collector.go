@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -31,6 +30,7 @@ type Collector struct {
 	namespaces []string // empty: all
 	interval   time.Duration
 	now        func() time.Time
+	missed     map[uuid.UUID]int       // in how many comparisons on end a record's Application was gone
 	revoked    map[uuid.UUID]time.Time // since when a record that waits for its erasure was seen to have no credentials
 	doubts     chan<- event.TypedGenericEvent[*v1alpha1.Application]
 	log        *slog.Logger
@@ -83,28 +83,65 @@ func (c *Collector) Compare(ctx context.Context) error {
 		}
 	}
 	c.memory.retain(func(uid types.UID) bool { return there[uid] })
-	err = c.endAll(ctx, known)
+	gone, err := c.allGone(ctx, known)
+	if err != nil {
+		return err
+	}
+	err = c.endAll(ctx, c.ripe(ctx, gone, records))
 	if err == nil {
 		c.metrics.compared(len(records))
 	}
 	return err
 }
 
+// allGone are the records whose Applications are gone. A look that fails makes all others worthless: they count, and what
+// counts must be one state of the cluster.
+func (c *Collector) allGone(ctx context.Context, candidates map[types.UID]*registry.Application) ([]*registry.Application, error) {
+	var found []*registry.Application
+	for _, record := range candidates {
+		gone, err := c.gone(ctx, record)
+		if err != nil {
+			return nil, err
+		}
+		if gone {
+			found = append(found, record)
+		}
+	}
+	return found, nil
+}
+
+// ripe are the records that have been without an Application for long enough. Those that this operator does not watch
+// are no part of what could go.
+func (c *Collector) ripe(ctx context.Context, gone []*registry.Application, records []registry.Application) []*registry.Application {
+	watched := 0
+	for i := range records {
+		if c.watches(records[i].Namespace) {
+			watched++
+		}
+	}
+	c.missed = tally(c.missed, gone)
+	ending, held := ripe(gone, watched, c.missed)
+	c.metrics.held(held)
+	if held > 0 {
+		c.log.WarnContext(ctx, "the Applications of most records are gone, which are kept for now: is the cluster id another cluster's?",
+			"cluster", c.settings.Cluster, "held", held, "records", watched, "comparisons_needed", patientLooks)
+	}
+	return ending
+}
+
 // endAll ends the records of Applications that are gone. All of them are revoked before anything else can fail; then
 // what is refused, or cannot be erased, keeps no other record alive.
-func (c *Collector) endAll(ctx context.Context, records map[types.UID]*registry.Application) (all error) {
-	maps.DeleteFunc(c.revoked, func(uid uuid.UUID, _ time.Time) bool { return records[types.UID(uid.String())] == nil })
+func (c *Collector) endAll(ctx context.Context, records []*registry.Application) (all error) {
+	maps.DeleteFunc(c.revoked, func(uid uuid.UUID, _ time.Time) bool { return c.missed[uid] == 0 })
 	var retained, erased []*registry.Application
 	for _, record := range records {
-		gone, err := c.gone(ctx, record)
-		switch {
-		case gone && record.DeletionPolicy != registry.Erase:
+		if record.DeletionPolicy != registry.Erase {
 			retained = append(retained, record)
-		case gone:
-			var settled bool
-			if settled, err = c.revoke(ctx, record); settled { // else what is accepted until the next comparison is erased then
-				erased = append(erased, record)
-			}
+			continue
+		}
+		settled, err := c.revoke(ctx, record)
+		if settled { // else what is accepted until the next comparison is erased then
+			erased = append(erased, record)
 		}
 		all = errors.Join(all, err)
 		if err != nil && !refused(err) {
@@ -141,18 +178,22 @@ func (c *Collector) doubt(ctx context.Context, app *v1alpha1.Application, record
 // gone asks the API server itself whether a record's Application is gone: the cache may be new, and the record another
 // operator's that watches other namespaces of this cluster.
 func (c *Collector) gone(ctx context.Context, record *registry.Application) (bool, error) {
-	if len(c.namespaces) > 0 && !slices.Contains(c.namespaces, record.Namespace) {
+	if !c.watches(record.Namespace) {
 		return false, nil
 	}
 	var app v1alpha1.Application
 	err := c.live.Get(ctx, types.NamespacedName{Namespace: record.Namespace, Name: record.Name}, &app)
 	switch {
-	case apierrors.IsNotFound(err):
+	case absent(err, record.Name):
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("look for Application %s/%s: %w", record.Namespace, record.Name, err)
 	}
 	return app.UUID() != record.UID, nil // a namesake, made since
+}
+
+func (c *Collector) watches(namespace string) bool {
+	return len(c.namespaces) == 0 || slices.Contains(c.namespaces, namespace)
 }
 
 // end erases what a record without credentials asks for, and ends it.

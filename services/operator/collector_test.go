@@ -89,8 +89,10 @@ func TestCollectorEndsOnlyWhatIsGone(t *testing.T) {
 		{"a namespaced operator", w.collector(blind{}, w.client, w.namespace), false, []uuid.UUID{gone, namesake}, []uuid.UUID{elsewhere}},
 		{"one of the whole cluster", w.collector(w.client, w.client), false, []uuid.UUID{elsewhere}, nil},
 	} {
-		if err := step.c.Compare(t.Context()); (err != nil) != step.fails {
-			t.Errorf("%s: error %v", step.name, err)
+		for range looks {
+			if err := step.c.Compare(t.Context()); (err != nil) != step.fails {
+				t.Errorf("%s: error %v", step.name, err)
+			}
 		}
 		for _, uid := range step.ended {
 			if w.registered(uid) {
@@ -122,8 +124,10 @@ func TestCollectorGoesAroundFaults(t *testing.T) {
 	}
 	retained := w.register(w.options.Cluster, w.namespace, "gone")
 	c := w.collector(w.client, w.client)
-	if err := c.Compare(t.Context()); err != nil {
-		t.Fatal(err)
+	for range looks {
+		if err := c.Compare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if w.registered(retained) {
 		t.Error("a record that needs no erasure waits for persistence")

@@ -21,6 +21,7 @@ type Metrics struct {
 	comparisons *prometheus.CounterVec
 	ended       prometheus.Counter
 	records     prometheus.Gauge
+	heldBack    prometheus.Gauge
 
 	condition, rotation, expiry, lastEvent *prometheus.Desc
 }
@@ -42,12 +43,16 @@ func NewMetrics(registerer prometheus.Registerer, reader client.Reader) (*Metric
 		records: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "theeye_operator_records", Help: "Records that auth has of this cluster, at the last comparison.",
 		}),
+		heldBack: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "theeye_operator_records_held",
+			Help: "Records kept although their Applications are gone, because so many would end at once: see the log.",
+		}),
 		condition: describe("condition", "Whether a condition of an Application has this status.", "type", "status", "reason"),
 		rotation:  describe("next_rotation_timestamp_seconds", "When an Application's credentials will be replaced."),
 		expiry:    describe("credential_expiry_timestamp_seconds", "When a replaced credential ends.", "id"),
 		lastEvent: describe("last_event_timestamp_seconds", "When the newest event of an Application was received."),
 	}
-	for _, collector := range []prometheus.Collector{m.comparisons, m.ended, m.records, m} {
+	for _, collector := range []prometheus.Collector{m.comparisons, m.ended, m.records, m.heldBack, m} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}
@@ -61,6 +66,8 @@ func (m *Metrics) compared(records int) {
 	m.comparisons.WithLabelValues("completed").Inc()
 	m.records.Set(float64(records))
 }
+
+func (m *Metrics) held(records int) { m.heldBack.Set(float64(records)) }
 
 func (m *Metrics) collected() { m.ended.Inc() }
 
