@@ -31,6 +31,7 @@ const (
 	ReasonSecretRefused         = "SecretRefused"         // CredentialsPublished: the API server does not let the operator write it
 	ReasonWaitingForSecret      = "WaitingForSecret"      // CredentialsPublished: the existing Secret is not there yet
 	ReasonExistingSecretInvalid = "ExistingSecretInvalid" // CredentialsPublished: it has no api-key that can be this application's
+	ReasonReplacedTooOften      = "ReplacedTooOften"      // CredentialsPublished: the Secret is lost again and again
 	ReasonRotating              = "Rotating"              // CredentialsPublished: true; a new credential is on its way
 	ReasonAuthUnavailable       = "AuthUnavailable"       // Registered: auth does not answer
 	ReasonAuthRefused           = "AuthRefused"           // Registered: auth refuses what the operator asks for

@@ -1,6 +1,8 @@
 package operator
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -74,6 +76,39 @@ func (e *Entry) tidy() bool {
 	return ok
 }
 
+// maxAhead is how far a clock may be behind the one that wrote a book; beyond that the book is of a clock that was wrong,
+// and would put rotations off and deadlines out.
+const maxAhead = 5 * time.Minute
+
+// notAhead takes moments that have not come yet for now.
+func (b Book) notAhead(now time.Time, overlap time.Duration) {
+	for i := range b {
+		e := &b[i]
+		if e.IssuedAt.After(now.Add(maxAhead)) {
+			e.IssuedAt = now
+		}
+		if e.ReplacedAt != nil && e.ReplacedAt.After(now.Add(maxAhead)) {
+			e.ReplacedAt = &now
+		}
+		if latest := after(now.Add(maxAhead), overlap); e.NotAfter != nil && e.ReplacedAt == nil && e.NotAfter.After(*latest) {
+			e.NotAfter = after(now, overlap)
+		}
+	}
+}
+
+// longestRequest is kept as it is; of a longer one a hash is enough to tell whether it is new.
+const longestRequest = 64
+
+// requestOf is what an Application's annotation theeye.dev/rotate asks for.
+func requestOf(app *v1alpha1.Application) string {
+	value := app.Annotations[v1alpha1.RotateAnnotation]
+	if len(value) > longestRequest {
+		sum := sha256.Sum256([]byte(value))
+		return hex.EncodeToString(sum[:])
+	}
+	return value
+}
+
 // readKey finds the API key in a Secret that was written with template keys: under its own names or a renamed one.
 func readKey(secret *corev1.Secret, keys map[string]string) string {
 	names := []string{v1alpha1.KeyAPIKey, v1alpha1.KeyClientSecret}
@@ -107,8 +142,11 @@ func digest(key string) registry.Digest { return registry.Digest(apikey.HashOf(k
 // number orders credential ids; those that the operator did not give come first.
 func number(id string) int64 {
 	n, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
+	if err != nil || n > maxNumber {
 		return -1
 	}
 	return n
 }
+
+// maxNumber is more than an application ever has, and leaves room to count on: an id has sixteen characters at most.
+const maxNumber = 1e12

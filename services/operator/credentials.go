@@ -40,7 +40,7 @@ type credentials struct {
 
 // credentialsOf reads them from a View.
 func credentialsOf(v *View) credentials {
-	c := credentials{request: v.Application.Annotations[v1alpha1.RotateAnnotation], source: v.Application.ExistingSecret()}
+	c := credentials{request: requestOf(v.Application), source: v.Application.ExistingSecret()}
 	c.readIssued(v)
 	c.endPrevious(v)
 	if c.source != "" {
@@ -69,7 +69,8 @@ func (c *credentials) returns(known *Entry) bool {
 func (c *credentials) keepClear(v *View, secret *corev1.Secret) {
 	if v.foreign(secret) {
 		c.blocked, c.message = v1alpha1.ReasonSecretTaken, "the Secret "+secret.Name+" belongs to somebody else; remove it, choose another "+
-			"secretName, or give it the annotation "+v1alpha1.AdoptAnnotation+": "+v.Application.Name
+			"secretName, or give it the annotation "+v1alpha1.AdoptAnnotation+": "+v.Application.Name+
+			" (its content is overwritten, and one of another type is replaced)"
 	}
 }
 
@@ -85,6 +86,7 @@ func (c *credentials) readIssued(v *View) {
 	if book == nil {
 		book = rebuild(v, key)
 	}
+	book.notAhead(v.Now, v.Application.RotationOverlap())
 	if len(book) > 0 {
 		c.current = &book[0]
 		if digest(key) == book[0].SHA256 {
@@ -112,7 +114,7 @@ func rebuild(v *View, key string) Book {
 		if known.NotAfter == nil || v.Now.Before(*known.NotAfter) {
 			book = append(book, Entry{
 				ID: known.ID, SHA256: known.SHA256, IssuedAt: issuedAt(v, known.ID), NotAfter: known.NotAfter,
-				Request: v.Application.Annotations[v1alpha1.RotateAnnotation], // as far as anyone knows it was heard
+				Request: requestOf(v.Application), // as far as anyone knows it was heard
 			})
 		}
 	}

@@ -1,6 +1,9 @@
 package operator
 
 import (
+	"fmt"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -23,11 +26,11 @@ const (
 type announcer struct{ recorder recorder }
 
 func (a *announcer) normal(app *v1alpha1.Application, reason, action, note string, args ...any) {
-	a.recorder.Eventf(app, nil, corev1.EventTypeNormal, reason, action, note, args...)
+	a.recorder.Eventf(app, nil, corev1.EventTypeNormal, reason, action, "%s", cut(fmt.Sprintf(note, args...), maxNote))
 }
 
 func (a *announcer) warn(app *v1alpha1.Application, reason, action, note string, args ...any) {
-	a.recorder.Eventf(app, nil, corev1.EventTypeWarning, reason, action, note, args...)
+	a.recorder.Eventf(app, nil, corev1.EventTypeWarning, reason, action, "%s", cut(fmt.Sprintf(note, args...), maxNote))
 }
 
 func (a *announcer) published(app *v1alpha1.Application, s Publish) {
@@ -50,4 +53,20 @@ func (a *announcer) erased(app *v1alpha1.Application) {
 
 func (a *announcer) unfinished(app *v1alpha1.Application, what string) {
 	a.warn(app, eventUnfinished, "Delete", "Deleted before everything was done: %s; it will be, once that service answers", what)
+}
+
+// maxNote is below the 1,024 bytes above which the API server refuses an event, and maxMessage below the 32,768 of a
+// condition's message: far more than anyone reads.
+const (
+	maxNote    = 1000
+	maxMessage = 8000
+)
+
+// cut shortens a text to so many bytes, at a character.
+func cut(text string, most int) string {
+	const more = "…"
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-len(more)], "") + more
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -35,6 +36,7 @@ type recollection struct {
 	usageAt   time.Time // when it was asked for last
 	usageDue  time.Time
 	warned    string // credential whose use during its overlap an event told of
+	issues    *rate.Limiter
 
 	// reported is the status that was written last and reportedAs the resource's version with it, until the cache has that.
 	reported   *v1alpha1.ApplicationStatus
@@ -94,4 +96,19 @@ func fingerprint(v *View) string {
 		fmt.Fprintf(&b, " %s/%s", s.UID, s.ResourceVersion)
 	}
 	return b.String()
+}
+
+// An Application whose Secret is lost again and again, say by two programs that fight over it, gets issueBurst new
+// credentials at once and then one every issueEvery: each of them costs auth a transaction and the log a record.
+const (
+	issueEvery = 10 * time.Second
+	issueBurst = 10
+)
+
+// mayIssue tells whether a new credential may be made now.
+func (r *recollection) mayIssue(now time.Time) bool {
+	if r.issues == nil {
+		r.issues = rate.NewLimiter(rate.Every(issueEvery), issueBurst)
+	}
+	return r.issues.AllowN(now, 1)
 }

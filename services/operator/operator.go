@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/v1alpha1"
 )
 
@@ -131,7 +133,7 @@ func managerOptions(scheme *runtime.Scheme, o *Options) manager.Options {
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}:        {Label: labels.NewSelector().Add(*labelled)},
+				&corev1.Secret{}:        {Label: labels.NewSelector().Add(*labelled), Transform: withoutBulk},
 				&v1alpha1.Application{}: {Transform: cache.TransformStripManagedFields()},
 			},
 		},
@@ -142,6 +144,21 @@ func managerOptions(scheme *runtime.Scheme, o *Options) manager.Options {
 func configOf(warm bool) config.Controller {
 	unique := true // several managers in one process, as tests have them
 	return config.Controller{EnableWarmup: &warm, ReconciliationTimeout: reconcileTimeout, SkipNameValidation: &unique}
+}
+
+// maxCached is more than any Secret of the operator's, or one with a key in it, is long. Others may carry the label, too.
+const maxCached = 64 << 10
+
+// withoutBulk keeps large Secrets from filling the cache. What is acted on is read live.
+func withoutBulk(object any) (any, error) {
+	s, ok := object.(*corev1.Secret)
+	if !ok || s.Size() <= maxCached {
+		return object, nil
+	}
+	maps.DeleteFunc(s.Data, func(name string, value []byte) bool {
+		return name != v1alpha1.KeyAPIKey && name != v1alpha1.KeyClientSecret || len(value) > apikey.MaxLength
+	})
+	return object, nil
 }
 
 // index makes the lookups that gather and watch need.

@@ -236,7 +236,7 @@ func (c *credentials) publication(v *View, settings *Settings) Step {
 	}
 	r := render(v.Application, settings, key, book)
 	there := v.Issued
-	if there != nil && v.ours(there) && c.pending == nil && r.matches(there) {
+	if there != nil && metav1.IsControlledBy(there, v.Application) && c.pending == nil && r.matches(there) {
 		return nil
 	}
 	if there != nil && (there.Type != corev1.SecretType(v1alpha1.SecretType) || there.Immutable != nil && *there.Immutable) {

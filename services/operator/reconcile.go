@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/api/v1alpha1"
 )
 
@@ -23,7 +22,7 @@ const (
 	// retryDeletion is how often a deletion that waits for another service is tried again.
 	retryDeletion = 5 * time.Second
 	// retryOvertaken gives the cache a moment to see what is there.
-	retryOvertaken = 100 * time.Millisecond
+	retryOvertaken = 500 * time.Millisecond
 	// stopGrace is less than the 30 seconds that controller-runtime, and Kubernetes, wait for the end.
 	stopGrace = 20 * time.Second
 )
@@ -98,8 +97,8 @@ func overtaken(err error) bool { return apierrors.IsConflict(err) || apierrors.I
 
 // settle takes steps until a decision has none. What was settled before, and has not changed, costs no request.
 func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (Decision, error) {
-	if err := r.gatherer.gather(ctx, v, false); err != nil {
-		return Decision{}, errors.Join(errUnread, err)
+	if err := r.gather(ctx, v, false); err != nil {
+		return Decision{}, err
 	}
 	v.Faults = r.compiled(v.Application, known)
 	if known.settled == fingerprint(v) && (known.decision.Next.IsZero() || v.Now.Before(known.decision.Next)) {
@@ -111,8 +110,8 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		return r.overdue(ctx, v, d, err)
 	}
 	if d.Step != nil || v.Issued == nil { // nothing is done, or left undone, on the word of a cache that may not show the Secret
-		if err := r.gatherer.gather(ctx, v, true); err != nil {
-			return d, errors.Join(errUnread, err)
+		if err := r.gather(ctx, v, true); err != nil {
+			return d, err
 		}
 		d = Decide(v, r.settings)
 	}
@@ -124,6 +123,18 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		known.revision = v.Auth.Revision
 	}
 	return d, nil
+}
+
+// gather reads the Secrets, unless the Application is deleted: to let it go needs none of them, and whoever may not read
+// them any more, as in a namespace that ends, must still be able to.
+func (r *Reconciler) gather(ctx context.Context, v *View, live bool) error {
+	if !v.Application.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	if err := r.gatherer.gather(ctx, v, live); err != nil {
+		return errors.Join(errUnread, err)
+	}
+	return nil
 }
 
 // act takes steps until none is left. When auth was told of credentials it is asked in the end what it has of it all: its
@@ -145,6 +156,11 @@ func (r *Reconciler) act(ctx context.Context, v *View, d Decision, known *recoll
 		case PutCredential, DeleteCredential:
 			told = true
 			err = r.actor.do(ctx, v, step)
+		case CreateCandidate:
+			if !known.mayIssue(r.now()) {
+				return tooOften(v, d), nil
+			}
+			err = r.actor.do(ctx, v, step)
 		default:
 			err = r.actor.do(ctx, v, step)
 		}
@@ -157,7 +173,8 @@ func (r *Reconciler) act(ctx context.Context, v *View, d Decision, known *recoll
 		}
 		d = Decide(v, r.settings)
 	}
-	return d, fmt.Errorf("%w: %T", errNoEnd, d.Step)
+	err := fmt.Errorf("%w: %T", errNoEnd, d.Step)
+	return blame(d, err), err
 }
 
 // ask completes the View with auth's record, and decides.
@@ -188,6 +205,12 @@ func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, err error
 	if overtaken(err) || !Overdue(v, r.settings) {
 		return d, err
 	}
+	if _, tried := d.Step.(Erase); !tried && v.Application.Spec.DeletionPolicy == registry.Erase && !v.Erased {
+		// The record may not say so yet, and nothing else will: what is sent until the revocation stays.
+		if err := r.actor.do(ctx, v, Erase{}); err != nil {
+			r.log.WarnContext(ctx, "events are not erased", "namespace", v.Application.Namespace, "name", v.Application.Name, "error", err)
+		}
+	}
 	r.log.WarnContext(ctx, "let go of an Application before everything was done", // a namespace that ends takes no event
 		"namespace", v.Application.Namespace, "name", v.Application.Name, "undone", undone(v, d), "error", err)
 	return d, r.actor.do(ctx, v, RemoveFinalizer{Unfinished: undone(v, d)})
@@ -195,9 +218,12 @@ func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, err error
 
 // undone is what a failed decision leaves to the collector.
 func undone(v *View, d Decision) string {
-	switch _, erasing := d.Step.(Erase); {
+	_, erasing := d.Step.(Erase)
+	switch unerased := v.Application.Spec.DeletionPolicy == registry.Erase && !v.Erased; {
 	case erasing:
 		return "its events are not erased"
+	case unerased:
+		return "its credentials are not revoked and its events are not erased"
 	case v.Auth != nil && len(v.Auth.Credentials) == 0:
 		return "auth still has its record"
 	}
@@ -210,48 +236,6 @@ func (r *Reconciler) compiled(app *v1alpha1.Application, known *recollection) ma
 		known.compiled, known.faults = app.Generation, faults(app)
 	}
 	return known.faults
-}
-
-// refresh asks persistence for the usage when that is due, and spreads Applications over the interval.
-func (r *Reconciler) refresh(ctx context.Context, v *View, d *Decision, known *recollection) {
-	if known.usageDue.IsZero() {
-		known.usageDue = v.Now.Add(spread(v.Application.UID, r.usageInterval))
-	}
-	if warn := d.warnAt(); !warn.IsZero() && known.usageAt.Before(warn) { // near its end, an overlap is looked at once more
-		if at := later(warn, known.usageAt.Add(r.usageInterval)); at.Before(known.usageDue) {
-			known.usageDue = at
-		}
-	}
-	if v.Now.Before(known.usageDue) || !v.Application.DeletionTimestamp.IsZero() {
-		return
-	}
-	known.usageDue = v.Now.Add(r.usageInterval)
-	usage, err := r.actor.archive.Usage(ctx, v.Application.UUID())
-	if err != nil { // it is a courtesy: what was known stays
-		r.log.DebugContext(ctx, "usage is not to be had", "namespace", v.Application.Namespace, "name", v.Application.Name, "error", err)
-		return
-	}
-	known.usage, known.usageAt = usage, v.Now
-}
-
-// pause is how long the Application can be left alone.
-func (r *Reconciler) pause(v *View, d *Decision, known *recollection) time.Duration {
-	next := d.Next
-	if v.Application.DeletionTimestamp.IsZero() && (next.IsZero() || known.usageDue.Before(next)) {
-		next = known.usageDue
-	}
-	if whole := second(next); whole.Before(next) {
-		next = whole.Add(time.Second) // a View knows whole seconds: before that, it would be too early again and again
-	}
-	return max(next.Sub(r.now()), time.Millisecond) // a moment that just passed is at once
-}
-
-// warnAt is when a quarter of an overlap is left; zero when there is none.
-func (d *Decision) warnAt() time.Time {
-	if d.credentials.previous == nil {
-		return time.Time{}
-	}
-	return d.credentials.warnAt()
 }
 
 // gone tells whether the operator has let go of the resource.
@@ -272,20 +256,6 @@ func blame(d Decision, err error) Decision {
 		}
 	}
 	return d
-}
-
-// spread gives every Application its own moment of an interval.
-func spread(uid types.UID, interval time.Duration) time.Duration {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(uid)) // never fails
-	return time.Duration(float64(interval) * float64(hash.Sum32()) / (1 << 32))
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 var _ reconcile.ObjectReconciler[*v1alpha1.Application] = (*Reconciler)(nil)

@@ -211,8 +211,8 @@ func TestSecretMoves(t *testing.T) {
 	w.awaitLive(app, "1")
 }
 
-// The Secret is owned so that it goes with its Application, which waits for it. Who takes the ownership away has the
-// Secret to himself.
+// The Secret is owned so that it goes with its Application, which waits for it. An owner that was taken away comes back;
+// whoever owns it instead has the Secret to himself.
 func TestOwnership(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -232,6 +232,15 @@ func TestOwnership(t *testing.T) {
 		t.Fatalf("once applied: %s", diff)
 	}
 	w.edit(secret.Name, func(s *corev1.Secret) { s.OwnerReferences = nil })
+	w.awaitSecret(secret.Name, func(s *corev1.Secret) error {
+		if d := cmp.Diff(want, s.OwnerReferences) + cmp.Diff(applied.Data, s.Data); d != "" {
+			return fmt.Errorf("not repaired: %s", d)
+		}
+		return nil
+	})
+	other := want[0]
+	other.Kind, other.APIVersion, other.UID = "ConfigMap", "v1", "00000000-0000-4000-8000-000000000000"
+	w.edit(secret.Name, func(s *corev1.Secret) { s.OwnerReferences = []metav1.OwnerReference{other} })
 	w.await(app, v1alpha1.ConditionCredentialsPublished, metav1.ConditionFalse, v1alpha1.ReasonSecretTaken)
 	taken, err := w.secret(secret.Name)
 	if err != nil {

@@ -106,6 +106,9 @@ func inUse(d *Decision, known *recollection) bool {
 // statusOf is the whole status. It is a pure function.
 func statusOf(v *View, d *Decision, known *recollection) v1alpha1.ApplicationStatus {
 	app := v.Application
+	if !app.DeletionTimestamp.IsZero() {
+		return retiringStatus(v)
+	}
 	status := v1alpha1.ApplicationStatus{
 		ObservedGeneration: app.Generation, ClientID: app.ClientID(), Credentials: credentialStatus(app, d, known),
 		Usage: usageOf(app, known), Conditions: slices.Clone(app.Status.Conditions),
@@ -116,16 +119,7 @@ func statusOf(v *View, d *Decision, known *recollection) v1alpha1.ApplicationSta
 	if !d.credentials.dueAt.IsZero() {
 		status.NextRotation = &metav1.Time{Time: d.credentials.dueAt}
 	}
-	set := func(condition string, verdict Verdict) {
-		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-			Type: condition, Status: verdict.Status, Reason: verdict.Reason, Message: verdict.Message,
-			ObservedGeneration: app.Generation, LastTransitionTime: metav1.NewTime(v.Now),
-		})
-	}
-	if !app.DeletionTimestamp.IsZero() {
-		set(v1alpha1.ConditionReady, Verdict{metav1.ConditionFalse, v1alpha1.ReasonDeleting, "credentials are being revoked"})
-		return status
-	}
+	set := func(condition string, verdict Verdict) { setCondition(v, &status, condition, verdict) }
 	ready := summary(app, d.Registered, d.Published, d.Schemas)
 	set(v1alpha1.ConditionRegistered, d.Registered)
 	set(v1alpha1.ConditionCredentialsPublished, d.Published)
@@ -140,8 +134,27 @@ func statusOf(v *View, d *Decision, known *recollection) v1alpha1.ApplicationSta
 	}
 	maybe(v1alpha1.ConditionStalled, d.Stalled || len(v.Faults) > 0,
 		Verdict{metav1.ConditionTrue, ready.Reason, "nothing goes on until a person acts: see Ready"})
+	if known.usage == nil && d.credentials.previous != nil && meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionPreviousSecretInUse) != nil {
+		return status // not asked since the start: what was known stays
+	}
 	maybe(v1alpha1.ConditionPreviousSecretInUse, d.credentials.previous != nil, previousInUse(d, known))
 	return status
+}
+
+// retiringStatus is that of a deleted Application, of whose Secrets nothing is read any more.
+func retiringStatus(v *View) v1alpha1.ApplicationStatus {
+	status := *v.Application.Status.DeepCopy()
+	status.ObservedGeneration = v.Application.Generation
+	setCondition(v, &status, v1alpha1.ConditionReady,
+		Verdict{metav1.ConditionFalse, v1alpha1.ReasonDeleting, "credentials are being revoked"})
+	return status
+}
+
+func setCondition(v *View, status *v1alpha1.ApplicationStatus, condition string, verdict Verdict) {
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: condition, Status: verdict.Status, Reason: verdict.Reason, Message: cut(verdict.Message, maxMessage),
+		ObservedGeneration: v.Application.Generation, LastTransitionTime: metav1.NewTime(v.Now),
+	})
 }
 
 // summary is Ready: true when all others are.

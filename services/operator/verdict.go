@@ -41,6 +41,15 @@ func (c *credentials) published(v *View) Verdict {
 	return Verdict{metav1.ConditionTrue, v1alpha1.ReasonPublished, "the Secret has credential " + c.current.ID}
 }
 
+// tooOften is a decision that waits before another credential is made.
+func tooOften(v *View, d Decision) Decision {
+	d.Step = nil
+	d.Next = v.Now.Add(issueEvery)
+	d.Published = Verdict{metav1.ConditionFalse, v1alpha1.ReasonReplacedTooOften,
+		"the Secret loses its credential again and again; the next one is made within " + issueEvery.String()}
+	return d
+}
+
 // next is when time alone changes the decision.
 func (c *credentials) next(v *View, settings *Settings) time.Time {
 	var next time.Time

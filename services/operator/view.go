@@ -50,9 +50,21 @@ type Settings struct {
 	PollInterval time.Duration
 }
 
-// ours tells whether a Secret is this Application's, whatever became of its labels.
+// ours tells whether a Secret is this Application's: it owns it, or, where a backup or a person took the owner away, the
+// Secret has the operator's label and a key of this client.
 func (v *View) ours(secret *corev1.Secret) bool {
-	return secret != nil && metav1.IsControlledBy(secret, v.Application)
+	if secret == nil {
+		return false
+	}
+	if owner := metav1.GetControllerOf(secret); owner != nil {
+		return owner.UID == v.Application.UID
+	}
+	label := secret.Labels[v1alpha1.SecretLabel]
+	if label != v1alpha1.SecretIssued && label != v1alpha1.SecretCandidate {
+		return false
+	}
+	id, err := apikey.Parse(readKey(secret, v.templateKeys()))
+	return err == nil && id.ClientID == v.Application.ClientID()
 }
 
 // foreign tells whether a Secret belongs to somebody else, who has not offered it either.
