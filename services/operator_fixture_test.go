@@ -52,11 +52,18 @@ func newOperated(t *testing.T, watched []string, args ...string) *operated {
 		o.awaitRight(operatorAccount, authorizationv1.ResourceAttributes{Verb: "watch", Resource: "secrets"})
 	}
 	for _, namespace := range watched {
-		o.allow(namespace, "namespaced_role.yaml", "namespaced_role_binding.yaml")
-		o.awaitRight(operatorAccount, authorizationv1.ResourceAttributes{Verb: "watch", Resource: "secrets", Namespace: namespace})
+		o.serve(namespace)
 	}
 	o.operator = testenv.Start(t, o.options(operatorAccount, args...))
 	return o
+}
+
+// serve gives the operator the rights of namespaced mode in a namespace.
+func (o *operated) serve(namespace string) {
+	o.t.Helper()
+	o.allow(namespace, namespacedFiles...)
+	o.awaitRight(operatorAccount, authorizationv1.ResourceAttributes{Verb: "watch", Resource: "secrets", Namespace: namespace})
+	o.awaitRight(operatorAccount, authorizationv1.ResourceAttributes{Verb: "watch", Group: "theeye.dev", Resource: "applications"})
 }
 
 // newUnoperated starts auth, ingest and persistence, which trust an operator that does not run yet.
@@ -126,7 +133,7 @@ func (o *operated) allow(namespace string, files ...string) {
 		}
 		const binding = "kind: ClusterRoleBinding\nmetadata:\n  name: "
 		adapted := strings.NewReplacer("theeye-system", o.home, binding, binding+o.home+"-").Replace(string(text))
-		path := filepath.Join(o.t.TempDir(), file)
+		path := filepath.Join(o.t.TempDir(), filepath.Base(file))
 		if err := os.WriteFile(path, []byte(adapted), 0o600); err != nil {
 			o.t.Fatal(err)
 		}

@@ -3,10 +3,12 @@ package services_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,6 +20,11 @@ import (
 	ac "github.com/theeye-dev/theeye/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
+
+// namespacedFiles are what namespaced mode has in place of role.yaml and role_binding.yaml.
+var namespacedFiles = []string{ //nolint:gochecknoglobals // a constant
+	"namespaced/applications_role.yaml", "namespaced/applications_role_binding.yaml", "namespaced/role.yaml", "namespaced/role_binding.yaml",
+}
 
 // rules are those of a role in config/rbac.
 func rules(t *testing.T, file string) []rbacv1.PolicyRule {
@@ -86,43 +93,49 @@ func account(t *testing.T, namespace, name string) client.Client {
 	return made
 }
 
-// Both modes are the same rules, but for the namespace whose UID is the cluster's id.
+// Both modes are the same rules, which namespaced mode has in two parts; the one for the whole cluster has no Secrets.
 func TestRolesAreTheSame(t *testing.T) {
 	t.Parallel()
-	want := rules(t, "role.yaml")
-	for i := range want {
-		if diff := cmp.Diff([]string{"namespaces"}, want[i].Resources); diff == "" {
-			want[i].ResourceNames = nil
-		}
-	}
-	if diff := cmp.Diff(want, rules(t, "namespaced_role.yaml")); diff != "" {
+	everywhere, inNamespaces := rules(t, "namespaced/applications_role.yaml"), rules(t, "namespaced/role.yaml")
+	if diff := cmp.Diff(rules(t, "role.yaml"), slices.Concat(everywhere, inNamespaces), cmpopts.SortSlices(byResource)); diff != "" {
 		t.Error(diff)
 	}
+	for _, rule := range everywhere {
+		if system := cmp.Equal(rule.Resources, []string{"namespaces"}) && cmp.Equal(rule.ResourceNames, []string{"kube-system"}); !system &&
+			!cmp.Equal(rule.APIGroups, []string{"theeye.dev"}) {
+			t.Errorf("for the whole cluster: %+v", rule)
+		}
+	}
+}
+
+func byResource(a, b rbacv1.PolicyRule) bool {
+	return fmt.Sprint(a.APIGroups, a.Resources) < fmt.Sprint(b.APIGroups, b.Resources)
 }
 
 // The operator may do its work in each mode: there, and nowhere else; that, and nothing else.
 func TestOperatorRights(t *testing.T) {
 	t.Parallel()
 	for mode, files := range map[string][]string{
-		"cluster": {"role.yaml", "role_binding.yaml"}, "namespaced": {"namespaced_role.yaml", "namespaced_role_binding.yaml"},
+		"cluster": {"role.yaml", "role_binding.yaml"}, "namespaced": namespacedFiles,
 	} {
 		cluster := testenv.Kubernetes(t)
 		namespace, other := cluster.Namespace(t), cluster.Namespace(t)
-		grant(t, namespace, append(files, "service_accounts.yaml", "leader_election_role.yaml", "leader_election_role_binding.yaml")...)
+		grant(t, namespace, slices.Concat(files, []string{"service_accounts.yaml", "leader_election_role.yaml", "leader_election_role_binding.yaml"})...)
 		operator := account(t, namespace, "theeye-operator")
 		everywhere := mode == "cluster"
 		work(t, operator, namespace)
 		for right, want := range map[right]bool{
-			{"get", "", "namespaces", "", "", "kube-system"}:                  everywhere,
-			{"get", "", "namespaces", "", namespace, namespace}:               !everywhere,
+			{"get", "", "namespaces", "", "", "kube-system"}:                  true,
+			{"get", "", "namespaces", "", namespace, namespace}:               false,
 			{"list", "", "namespaces", "", "", ""}:                            false,
 			{"list", "", "secrets", "", "", ""}:                               everywhere,
 			{"get", "", "secrets", "", other, "a"}:                            everywhere,
-			{"watch", "theeye.dev", "applications", "", other, ""}:            everywhere,
+			{"watch", "theeye.dev", "applications", "", other, ""}:            true,
 			{"watch", "", "secrets", "", namespace, ""}:                       true,
+			{"create", "events.k8s.io", "events", "", other, ""}:              everywhere,
 			{"delete", "", "secrets", "", namespace, "a"}:                     true,
 			{"patch", "events.k8s.io", "events", "", namespace, "a"}:          true,
-			{"update", "theeye.dev", "applications", "finalizers", other, ""}: everywhere,
+			{"update", "theeye.dev", "applications", "finalizers", other, ""}: true,
 			{"update", "", "secrets", "", namespace, "a"}:                     false,
 			{"deletecollection", "", "secrets", "", namespace, ""}:            false,
 			{"create", "theeye.dev", "applications", "", namespace, ""}:       false,

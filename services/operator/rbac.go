@@ -1,7 +1,8 @@
 package operator
 
-// What the operator may do, in the namespaces that it watches. make generate writes the ClusterRole of cluster mode
-// (config/rbac/role.yaml) and the Role of namespaced mode (config/rbac/namespaced_role.yaml) from these markers.
+// What the operator may do. make generate writes the ClusterRole of cluster mode (config/rbac/role.yaml) from these
+// markers, and divides the same rules in two for namespaced mode (config/rbac/namespaced): applications_role.yaml has
+// those about Applications and kube-system, for the cluster; role.yaml has all others, for each watched namespace.
 //
 // Applications are read; patch is for the finalizer and, on status, for server-side apply. The right to finalizers is
 // what an owner reference with blockOwnerDeletion needs.
@@ -13,5 +14,5 @@ package operator
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 //
-// The UID of kube-system is the cluster's id; in namespaced mode it is that of the watched namespace.
+// The UID of kube-system is the cluster's id.
 // +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get

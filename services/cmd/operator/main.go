@@ -47,7 +47,7 @@ func serve(ctx context.Context, c *options) error {
 		return err
 	}
 	config.QPS = -1 // the queue and its concurrency bound what is asked
-	cluster, err := c.clusterID(ctx, config)
+	where, err := c.look(ctx, config, telemetry)
 	if err != nil {
 		return err
 	}
@@ -55,10 +55,10 @@ func serve(ctx context.Context, c *options) error {
 	persistence := operator.Persistence{Remote: c.persistence.remote("persistence")}
 	manager, err := operator.New(config, operator.Options{
 		Settings: operator.Settings{
-			Cluster: cluster, EventsURL: c.eventsURL, TokenURL: c.tokenURL, KeyEnv: c.keyEnv,
+			Cluster: where.cluster, EventsURL: c.eventsURL, TokenURL: c.tokenURL, KeyEnv: c.keyEnv,
 			RevokeTimeout: c.revokeTimeout, PollInterval: c.pollInterval,
 		},
-		Namespaces: c.namespaces, Concurrency: c.concurrency, UsageInterval: c.usageInterval, CompareInterval: c.compareInterval,
+		Namespaces: where.namespaces, Concurrency: c.concurrency, UsageInterval: c.usageInterval, CompareInterval: c.compareInterval,
 		LeaderElectionNamespace: c.leaseNamespace(),
 		Auth:                    auth, Persistence: persistence, Registerer: telemetry.Registry, Log: telemetry.Log, Now: time.Now,
 	})
@@ -79,7 +79,7 @@ func serve(ctx context.Context, c *options) error {
 	if err != nil {
 		return err
 	}
-	telemetry.Log.InfoContext(ctx, "starting", "cluster_id", cluster, "namespaces", c.namespaces, "version", ops.Version)
+	telemetry.Log.InfoContext(ctx, "starting", "cluster_id", where.cluster, "namespaces", where.namespaces, "version", ops.Version)
 
 	var g run.Group
 	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))

@@ -1,21 +1,17 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/services/internal/ops"
@@ -27,10 +23,6 @@ const (
 	tokens = "/var/run/secrets/theeye/" //nolint:gosec // a path
 	// ownNamespace has the pod's namespace.
 	ownNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-	// systemNamespace exists in every cluster for as long as the cluster does.
-	systemNamespace = "kube-system"
-	// kubeTimeout bounds the question for the cluster's id.
-	kubeTimeout = 30 * time.Second
 )
 
 // service is where another service is, and how the operator shows who it is.
@@ -67,6 +59,9 @@ type options struct {
 	log               ops.LogLevel
 }
 
+// clusterIDs are those that auth takes.
+var clusterIDs = regexp.MustCompile(`^[-a-z0-9]{1,63}$`)
+
 // maxConcurrency keeps one operator from taking an API server for itself.
 const maxConcurrency = 64
 
@@ -77,7 +72,7 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&c.kubeconfig, "kubeconfig", "", "`path` of a kubeconfig; by default as the pod's own service account")
 	fs.Var(&c.namespaces, "namespaces", "`names` of the namespaces to watch, with commas; none: all of the cluster")
 	fs.StringVar(&c.cluster, "cluster-id", "", "`id` of this cluster in auth's records, unlike that of every other cluster that shares "+
-		"auth; by default the UID of kube-system, or with --namespaces that of the first of them by name")
+		"auth; by default the UID of kube-system. Never change it afterwards: records under the old id stay")
 	c.auth.register(fs, "auth", "8081")
 	c.persistence.register(fs, "persistence", "8082")
 	fs.StringVar(&c.eventsURL, "events-url", "", "`URL` where applications post events, as Secrets say it: https://events.example.com/v1/events")
@@ -109,6 +104,10 @@ func (c *options) validate() error {
 		check(absolute(u.value), "--%s must be an http or https URL", u.name)
 	}
 	check(c.tokenURL == "" || absolute(c.tokenURL), "--token-url must be an http or https URL")
+	check(c.cluster == "" || clusterIDs.MatchString(c.cluster), "--cluster-id must have 1 to 63 lower-case letters, digits and hyphens")
+	for _, name := range c.namespaces {
+		check(len(validation.IsDNS1123Label(name)) == 0, "--namespaces must be names of namespaces, and %q is none", name)
+	}
 	check(apikey.ValidCredentialID(c.keyEnv), "--key-env must have 1 to 16 lower-case letters and digits")
 	check(c.concurrency >= 1 && c.concurrency <= maxConcurrency, "--concurrency must be from 1 to %d", maxConcurrency)
 	for _, d := range []struct {
@@ -143,32 +142,6 @@ func (c *options) leaseNamespace() string {
 	}
 	name, _ := os.ReadFile(ownNamespace) // outside a pod there is none
 	return strings.TrimSpace(string(name))
-}
-
-// clusterID asks for the UID of a namespace that stays as long as what the operator manages.
-func (c *options) clusterID(ctx context.Context, config *rest.Config) (string, error) {
-	if c.cluster != "" {
-		return c.cluster, nil
-	}
-	name := systemNamespace
-	if len(c.namespaces) > 0 {
-		name = slices.Min(c.namespaces)
-	}
-	scheme, err := operator.Scheme()
-	if err != nil {
-		return "", err
-	}
-	reader, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return "", fmt.Errorf("make client: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, kubeTimeout)
-	defer cancel()
-	var namespace corev1.Namespace
-	if err := reader.Get(ctx, types.NamespacedName{Name: name}, &namespace); err != nil {
-		return "", fmt.Errorf("read namespace %s for the cluster's id (or set --cluster-id): %w", name, err)
-	}
-	return string(namespace.UID), nil
 }
 
 // names is a flag value: names with commas between them.

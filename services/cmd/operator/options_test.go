@@ -49,24 +49,28 @@ func TestNamespaces(t *testing.T) {
 func TestFaultyFlags(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--events-url must be":                   good("--events-url", ""),
-		"--events-url must be an http":           good("--events-url", "events.example.com/v1/events"),
-		"--auth-url must be":                     good("--auth-url", "ftp://auth"),
-		"--persistence-url must be":              good("--persistence-url", "http://"),
-		"--token-url must be":                    good("--token-url", "auth"),
-		"--key-env must have":                    good("--key-env", "Live_1"),
-		"--concurrency must be from 1 to 64":     good("--concurrency", "65"),
-		"--concurrency must":                     good("--concurrency", "0"),
-		"--revoke-timeout must be at least 1s":   good("--revoke-timeout", "0s"),
-		"--usage-interval must":                  good("--usage-interval", "999ms"),
-		"--compare-interval must":                good("--compare-interval", "-1m"),
-		"--poll-interval must":                   good("--poll-interval", "1ns"),
-		"--leader-election-namespace is":         {"--events-url", "https://events.example.com/v1/events"},
-		"unexpected argument":                    good("start"),
-		"not defined: -nonsense":                 good("--nonsense"),
-		`invalid value "x" for flag -concurr`:    good("--concurrency", "x"),
-		`invalid value "loud" for flag -log`:     good("--log-level", "loud"),
-		"--key-env must have 1 to 16 lower-case": good("--key-env", "", "--concurrency", "0"),
+		"--events-url must be":                                        good("--events-url", ""),
+		"--events-url must be an http":                                good("--events-url", "events.example.com/v1/events"),
+		"--auth-url must be":                                          good("--auth-url", "ftp://auth"),
+		"--persistence-url must be":                                   good("--persistence-url", "http://"),
+		"--token-url must be":                                         good("--token-url", "auth"),
+		"--cluster-id must have 1 to 63":                              good("--cluster-id", strings.Repeat("a", 64)),
+		"--cluster-id must have":                                      good("--cluster-id", "Shop_1"),
+		`--namespaces must be names of namespaces, and "a/b" is none`: good("--namespaces", "shop,a/b"),
+		`names of namespaces, and "Shop" is none`:                     good("--namespaces", "Shop"),
+		"--key-env must have":                                         good("--key-env", "Live_1"),
+		"--concurrency must be from 1 to 64":                          good("--concurrency", "65"),
+		"--concurrency must":                                          good("--concurrency", "0"),
+		"--revoke-timeout must be at least 1s":                        good("--revoke-timeout", "0s"),
+		"--usage-interval must":                                       good("--usage-interval", "999ms"),
+		"--compare-interval must":                                     good("--compare-interval", "-1m"),
+		"--poll-interval must":                                        good("--poll-interval", "1ns"),
+		"--leader-election-namespace is":                              {"--events-url", "https://events.example.com/v1/events"},
+		"unexpected argument":                                         good("start"),
+		"not defined: -nonsense":                                      good("--nonsense"),
+		`invalid value "x" for flag -concurr`:                         good("--concurrency", "x"),
+		`invalid value "loud" for flag -log`:                          good("--log-level", "loud"),
+		"--key-env must have 1 to 16 lower-case":                      good("--key-env", "", "--concurrency", "0"),
 	} {
 		if _, err := parse(args); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", args, err, want)
@@ -75,6 +79,9 @@ func TestFaultyFlags(t *testing.T) {
 	_, err := parse(good("--key-env", "", "--concurrency", "0"))
 	if err == nil || !strings.Contains(err.Error(), "--key-env") || !strings.Contains(err.Error(), "--concurrency") {
 		t.Errorf("not both faults: %v", err)
+	}
+	if _, err := parse(good("--cluster-id", strings.Repeat("a-1", 21), "--namespaces", strings.Repeat("a", 63))); err != nil {
+		t.Errorf("the longest names: %v", err)
 	}
 	if _, err := parse([]string{"--events-url", "http://e", "--leader-elect=false"}); err != nil {
 		t.Errorf("a single replica outside a pod: %v", err)
