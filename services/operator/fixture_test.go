@@ -70,14 +70,17 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	}})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	w.registrar = Auth{NewRemote("auth", w.auth.URL, func() (string, error) { return adminToken, nil }, transport)}
+	asked := func() Auth { // the operator's own breaker may be open while the test asks
+		return Auth{NewRemote("auth", w.auth.URL, func() (string, error) { return adminToken, nil }, transport)}
+	}
+	w.registrar = asked()
 	w.options = Options{
 		Settings: Settings{
 			Cluster: w.namespace, EventsURL: eventsURL, TokenURL: tokenURL, KeyEnv: "test",
 			RevokeTimeout: time.Minute, PollInterval: time.Second,
 		},
 		Namespaces: []string{w.namespace}, Concurrency: 4, UsageInterval: time.Hour, CompareInterval: time.Hour,
-		Auth: w.registrar, Persistence: w.archive, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: w.clock.Now,
+		Auth: asked(), Persistence: w.archive, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: w.clock.Now,
 	}
 	for _, c := range change {
 		c(&w.options)

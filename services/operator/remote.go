@@ -2,29 +2,24 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
-
-	"github.com/google/uuid"
-
-	"github.com/theeye-dev/theeye/api/registry"
 )
 
 const (
-	// remoteTimeout bounds one request to auth or persistence; a reconciliation that hangs holds up others.
-	remoteTimeout = 10 * time.Second
+	// remoteTimeout bounds one request to auth or persistence: one that hangs keeps a worker from other Applications.
+	remoteTimeout = 5 * time.Second
 	// maxAnswer bounds an answer: a page of records without policies, or one record with the largest policy.
 	maxAnswer = 8 << 20
 	// maxProblem bounds what an error repeats of a problem document.
 	maxProblem = 4 << 10
-	// listPage is how many records one request lists.
-	listPage = 1000
 )
 
 // RemoteError is an answer of auth or persistence that is no success.
@@ -39,11 +34,50 @@ func (e *RemoteError) Error() string {
 	return fmt.Sprintf("%s answered %d %s: %s", e.Service, e.Status, e.Code, e.Detail)
 }
 
-// refused tells whether repeating the same request is of no use until a person changes something.
+// refused tells whether repeating the same request is of no use until a person changes something. Only the service's own
+// problem document says so: what a gateway on the way answers passes.
 func refused(err error) bool {
 	var answer *RemoteError
-	return errors.As(err, &answer) && answer.Status/100 == 4 &&
+	return errors.As(err, &answer) && answer.Status/100 == 4 && answer.Code != "" &&
 		answer.Status != http.StatusRequestTimeout && answer.Status != http.StatusTooManyRequests
+}
+
+// remoteFailure is why there is no answer to go by. The message, for conditions, stays the same however often it fails and
+// has no addresses in it; the cause is for the log.
+type remoteFailure struct {
+	message string
+	cause   error
+}
+
+func (e *remoteFailure) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *remoteFailure) Unwrap() error { return e.cause }
+
+func (r *Remote) failure(cause error) error {
+	return &remoteFailure{r.name + " does not answer as it should; it is tried again", cause}
+}
+
+// wrong is the failure of an answer that is not what was asked for.
+func (r *Remote) wrong(format string, args ...any) error {
+	return r.failure(fmt.Errorf(r.name+" "+format, args...))
+}
+
+// message is what a condition says of an error of auth or persistence.
+func message(err error) string {
+	var (
+		answer  *RemoteError
+		failure *remoteFailure
+	)
+	switch {
+	case refused(err) && errors.As(err, &answer):
+		return answer.Error()
+	case errors.As(err, &failure):
+		return failure.message
+	case errors.As(err, &answer):
+		return answer.Service + " does not answer as it should; it is tried again"
+	}
+	return "auth does not answer as it should; it is tried again"
 }
 
 // Remote is a service's HTTP API as the operator sees it.
@@ -52,52 +86,109 @@ type Remote struct {
 	base  string
 	token func() (string, error)
 	http  *http.Client
+	// A courtesy has a breaker of its own: one that is slow holds up no duty.
+	breaker, courtesy *breaker
 }
 
 // NewRemote returns a client of the service at a base URL. token is asked before every request: projected tokens are
 // replaced long before they end.
 func NewRemote(name, base string, token func() (string, error), transport http.RoundTripper) *Remote {
-	return &Remote{name: name, base: base, token: token, http: &http.Client{
-		Transport: transport, Timeout: remoteTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for this service
-	}}
+	return &Remote{
+		name: name, base: base, token: token, breaker: &breaker{now: time.Now}, courtesy: &breaker{now: time.Now},
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for this service
+		},
+	}
 }
 
 // do sends a request and decodes an answer of 2xx into answer, when that is not nil.
 func (r *Remote) do(ctx context.Context, method, path string, body, answer any) error {
+	return r.send(ctx, r.breaker, remoteTimeout, method, path, body, answer)
+}
+
+// send is do with a breaker and a bound of the caller's choice.
+func (r *Remote) send(ctx context.Context, b *breaker, timeout time.Duration, method, path string, body, answer any) error {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := r.request(limited, method, path, body)
+	if err != nil {
+		return err
+	}
+	era, ok := b.admit()
+	if !ok {
+		return r.wrong("did not answer lately")
+	}
+	status, content, err := r.exchange(request)
+	switch {
+	case err == nil, errors.Is(err, errPartial) && limited.Err() == nil:
+		b.conclude(era, answered)
+	case ctx.Err() != nil: // the caller went
+		b.conclude(era, undecided)
+	default:
+		b.conclude(era, silent)
+	}
+	if err != nil {
+		return r.failure(fmt.Errorf("ask %s: %w", r.name, err))
+	}
+	return r.read(status, content, answer)
+}
+
+// request makes a request with the operator's token.
+func (r *Remote) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
 	var content io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
 		if err != nil {
-			return fmt.Errorf("encode request: %w", err)
+			return nil, fmt.Errorf("encode request: %w", err)
 		}
 		content = bytes.NewReader(encoded)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, r.base+path, content)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return nil, fmt.Errorf("make request: %w", err)
 	}
 	token, err := r.token()
 	if err != nil {
-		return fmt.Errorf("read token for %s: %w", r.name, err)
+		return nil, &remoteFailure{"the operator's token for " + r.name + " cannot be read; it is tried again", fmt.Errorf("ask %s: %w", r.name, err)}
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	return request, nil
+}
+
+// errPartial says that an answer began and did not come to its end.
+var errPartial = errors.New("the answer is not whole")
+
+// exchange sends a request and reads the answer.
+func (r *Remote) exchange(request *http.Request) (status int, content []byte, err error) {
 	response, err := r.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", r.name, err)
+		return 0, nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	if response.StatusCode/100 != 2 {
-		return r.problem(response)
+	content, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err == nil && len(content) > maxAnswer {
+		err = errors.New("it is too large")
 	}
-	if answer == nil || response.StatusCode == http.StatusNoContent {
+	if err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", errPartial, err)
+	}
+	return response.StatusCode, content, nil
+}
+
+// read decodes the answer of a success into answer, when that is not nil, and makes an error of any other.
+func (r *Remote) read(status int, content []byte, answer any) error {
+	if status/100 != 2 {
+		return r.problem(status, content)
+	}
+	if answer == nil {
 		return nil
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(answer); err != nil {
-		return fmt.Errorf("read answer of %s: %w", r.name, err)
+	if err := json.Unmarshal(content, answer); err != nil {
+		return r.wrong("answered %d with something else than JSON of the right form: %w", status, err)
 	}
 	return nil
 }
@@ -108,101 +199,18 @@ func (r *Remote) Ping(ctx context.Context) error {
 }
 
 // problem reads a problem document (RFC 9457).
-func (r *Remote) problem(response *http.Response) error {
+func (r *Remote) problem(status int, content []byte) error {
 	var document struct {
 		Code   string `json:"code"`
 		Title  string `json:"title"`
 		Detail string `json:"detail"`
 	}
-	text, _ := io.ReadAll(io.LimitReader(response.Body, maxProblem)) // what is missing is left out
-	if json.Unmarshal(text, &document) != nil || document.Detail == "" && document.Title == "" {
-		document.Title = http.StatusText(response.StatusCode)
+	if json.Unmarshal(content, &document) != nil || document.Detail == "" && document.Title == "" {
+		document.Code, document.Title, document.Detail = "", http.StatusText(status), "" // somebody else's page
 	}
-	if document.Detail == "" {
-		document.Detail = document.Title
+	detail := cmp.Or(document.Detail, document.Title)
+	if len(detail) > maxProblem {
+		detail = strings.ToValidUTF8(detail[:maxProblem], "")
 	}
-	return &RemoteError{Service: r.name, Status: response.StatusCode, Code: document.Code, Detail: document.Detail}
-}
-
-// Auth is the part of auth's admin API that the operator uses.
-type Auth struct{ *Remote }
-
-func applicationPath(uid uuid.UUID) string { return "/v1/applications/" + uid.String() }
-
-func credentialPath(uid uuid.UUID, id string) string {
-	return applicationPath(uid) + "/credentials/" + url.PathEscape(id)
-}
-
-// Application returns auth's record; nil when auth does not know it.
-func (a Auth) Application(ctx context.Context, uid uuid.UUID) (*registry.Application, error) {
-	var record registry.Application
-	err := a.do(ctx, http.MethodGet, applicationPath(uid), nil, &record)
-	if answer := (*RemoteError)(nil); errors.As(err, &answer) && answer.Status == http.StatusNotFound {
-		return nil, nil //nolint:nilnil // not to be known is an answer
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &record, nil
-}
-
-// PutApplication creates or changes a record and returns it.
-func (a Auth) PutApplication(ctx context.Context, uid uuid.UUID, want registry.DesiredApplication) (*registry.Application, error) {
-	var record registry.Application
-	if err := a.do(ctx, http.MethodPut, applicationPath(uid), want, &record); err != nil {
-		return nil, err
-	}
-	return &record, nil
-}
-
-// DeleteApplication ends a record and revokes its credentials.
-func (a Auth) DeleteApplication(ctx context.Context, uid uuid.UUID) error {
-	return a.do(ctx, http.MethodDelete, applicationPath(uid), nil, nil)
-}
-
-// PutCredential adds or changes a credential.
-func (a Auth) PutCredential(ctx context.Context, uid uuid.UUID, c registry.Credential) error {
-	return a.do(ctx, http.MethodPut, credentialPath(uid, c.ID), registry.DesiredCredential{SHA256: c.SHA256, NotAfter: c.NotAfter}, nil)
-}
-
-// DeleteCredential revokes a credential.
-func (a Auth) DeleteCredential(ctx context.Context, uid uuid.UUID, id string) error {
-	return a.do(ctx, http.MethodDelete, credentialPath(uid, id), nil, nil)
-}
-
-// List returns the records of one cluster, without policies and credentials.
-func (a Auth) List(ctx context.Context, cluster string) ([]registry.Application, error) {
-	var all []registry.Application
-	query := url.Values{"cluster": {cluster}, "view": {"summary"}, "limit": {fmt.Sprint(listPage)}}
-	for {
-		var page struct {
-			Applications []registry.Application `json:"applications"`
-			NextCursor   string                 `json:"next_cursor"`
-		}
-		if err := a.do(ctx, http.MethodGet, "/v1/applications?"+query.Encode(), nil, &page); err != nil {
-			return nil, err
-		}
-		all = append(all, page.Applications...)
-		if page.NextCursor == "" {
-			return all, nil
-		}
-		query.Set("cursor", page.NextCursor)
-	}
-}
-
-// Persistence is the part of persistence's API that the operator uses.
-type Persistence struct{ *Remote }
-
-// Usage returns what an application sent lately.
-func (p Persistence) Usage(ctx context.Context, uid uuid.UUID) (*registry.Usage, error) {
-	var usage registry.Usage
-	if err := p.do(ctx, http.MethodGet, applicationPath(uid)+"/usage", nil, &usage); err != nil {
-		return nil, err
-	}
-	return &usage, nil
-}
-
-// Erase has an application's events erased. Success means that persistence has taken it on, for good.
-func (p Persistence) Erase(ctx context.Context, uid uuid.UUID) error {
-	return p.do(ctx, http.MethodDelete, applicationPath(uid)+"/events", nil, nil)
+	return &RemoteError{Service: r.name, Status: status, Code: document.Code, Detail: detail}
 }

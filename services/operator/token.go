@@ -13,6 +13,9 @@ import (
 // their life is left, which is minutes.
 const tokenAge = time.Minute
 
+// errToken says that it is the operator's own token that cannot be read; the service was not asked.
+var errToken = errors.New("the operator's token cannot be read")
+
 // TokenFile returns a source of the token in a file.
 func TokenFile(path string, now func() time.Time) func() (string, error) {
 	var (
@@ -28,12 +31,16 @@ func TokenFile(path string, now func() time.Time) func() (string, error) {
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return "", fmt.Errorf("read token: %w", err)
+			return "", fmt.Errorf("%w: %w", errToken, err)
 		}
-		if token = strings.TrimSpace(string(content)); token == "" {
-			return "", errors.New("the token's file is empty")
+		text := strings.TrimSpace(string(content))
+		if text == "" {
+			return "", fmt.Errorf("%w: its file is empty", errToken)
 		}
-		read = now()
+		if strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) { // no header could have it
+			return "", fmt.Errorf("%w: its file has more than one, or something else", errToken)
+		}
+		token, read = text, now()
 		return token, nil
 	}
 }
