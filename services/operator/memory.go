@@ -27,6 +27,7 @@ type recollection struct {
 	settled  string   // fingerprint of a View that nothing was left to do about
 	decision Decision // made then, and good until decision.Next
 	revision int64    // of auth's record then
+	erasure  bool     // auth's record says that the events are to be erased with the Application
 
 	compiled int64 // generation whose schemas were compiled
 	faults   map[int]SchemaFault
@@ -98,6 +99,13 @@ func fingerprint(v *View) string {
 	return b.String()
 }
 
+// note remembers what is of use of auth's record.
+func (k *recollection) note(record *registry.Application) {
+	if record != nil {
+		k.revision, k.erasure = record.Revision, record.DeletionPolicy == registry.Erase
+	}
+}
+
 // An Application whose Secret is lost again and again, say by two programs that fight over it, gets issueBurst new
 // credentials at once and then one every issueEvery: each of them costs auth a transaction and the log a record.
 const (
@@ -106,9 +114,9 @@ const (
 )
 
 // mayIssue tells whether a new credential may be made now.
-func (r *recollection) mayIssue(now time.Time) bool {
-	if r.issues == nil {
-		r.issues = rate.NewLimiter(rate.Every(issueEvery), issueBurst)
+func (k *recollection) mayIssue(now time.Time) bool {
+	if k.issues == nil {
+		k.issues = rate.NewLimiter(rate.Every(issueEvery), issueBurst)
 	}
-	return r.issues.AllowN(now, 1)
+	return k.issues.AllowN(now, 1)
 }

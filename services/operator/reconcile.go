@@ -52,6 +52,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.Application) (
 	v := &View{Application: app, Now: second(r.now())}
 	known := r.memory.of(app.UID)
 	d, err := r.settle(ctx, v, &known)
+	known.note(v.Auth)
 	switch {
 	case gone(v):
 		r.memory.drop(app.UID)
@@ -107,7 +108,7 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 	known.settled = ""
 	d, err := r.ask(ctx, v, known)
 	if err != nil {
-		return r.overdue(ctx, v, d, err)
+		return r.overdue(ctx, v, d, known, err)
 	}
 	if d.Step != nil || v.Issued == nil { // nothing is done, or left undone, on the word of a cache that may not show the Secret
 		if err := r.gather(ctx, v, true); err != nil {
@@ -119,9 +120,6 @@ func (r *Reconciler) settle(ctx context.Context, v *View, known *recollection) (
 		return d, err
 	}
 	known.settled, known.decision = fingerprint(v), d
-	if v.Auth != nil {
-		known.revision = v.Auth.Revision
-	}
 	return d, nil
 }
 
@@ -150,7 +148,7 @@ func (r *Reconciler) act(ctx context.Context, v *View, d Decision, known *recoll
 			}
 			told = false
 			if d, err = r.ask(ctx, v, known); err != nil {
-				return r.overdue(ctx, v, d, err)
+				return r.overdue(ctx, v, d, known, err)
 			}
 			continue
 		case PutCredential, DeleteCredential:
@@ -165,7 +163,7 @@ func (r *Reconciler) act(ctx context.Context, v *View, d Decision, known *recoll
 			err = r.actor.do(ctx, v, step)
 		}
 		if err != nil {
-			return r.overdue(ctx, v, blame(d, err), err)
+			return r.overdue(ctx, v, blame(d, err), known, err)
 		}
 		r.noteRevoked(v, known)
 		if gone(v) {
@@ -201,12 +199,13 @@ func (r *Reconciler) noteRevoked(v *View, known *recollection) {
 }
 
 // overdue lets a deleted Application go when the time for its last wishes is over.
-func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, err error) (Decision, error) {
+func (r *Reconciler) overdue(ctx context.Context, v *View, d Decision, known *recollection, err error) (Decision, error) {
 	if overtaken(err) || !Overdue(v, r.settings) {
 		return d, err
 	}
-	if _, tried := d.Step.(Erase); !tried && v.Application.Spec.DeletionPolicy == registry.Erase && !v.Erased {
-		// The record may not say so yet, and nothing else will: what is sent until the revocation stays.
+	known.note(v.Auth)
+	if _, tried := d.Step.(Erase); !tried && v.Application.Spec.DeletionPolicy == registry.Erase && !v.Erased && !known.erasure {
+		// auth's record may not say so, and then nothing else will ask for it. What is sent until the revocation stays.
 		if err := r.actor.do(ctx, v, Erase{}); err != nil {
 			r.log.WarnContext(ctx, "events are not erased", "namespace", v.Application.Namespace, "name", v.Application.Name, "error", err)
 		}

@@ -45,8 +45,10 @@ func (c *credentials) published(v *View) Verdict {
 func tooOften(v *View, d Decision) Decision {
 	d.Step = nil
 	d.Next = v.Now.Add(issueEvery)
-	d.Published = Verdict{metav1.ConditionFalse, v1alpha1.ReasonReplacedTooOften,
-		"the Secret loses its credential again and again; the next one is made within " + issueEvery.String()}
+	d.Published = Verdict{
+		metav1.ConditionFalse, v1alpha1.ReasonReplacedTooOften,
+		"the Secret loses its credential again and again; the next one is made within " + issueEvery.String(),
+	}
 	return d
 }
 
