@@ -248,10 +248,9 @@ func blame(d Decision, err error) Decision {
 	case CreateCandidate, Publish, DeleteSecret:
 		d.Published = Verdict{metav1.ConditionFalse, v1alpha1.ReasonSecretRefused, "the API server does not take the Secret: " + apiMessage(err)}
 	default:
-		d.Registered = Verdict{metav1.ConditionFalse, v1alpha1.ReasonAuthUnavailable, "auth does not answer as it should; it is tried again"}
-		if answer := (*RemoteError)(nil); refused(err) && errors.As(err, &answer) {
-			d.Registered.Reason, d.Registered.Message = v1alpha1.ReasonAuthRefused, answer.Error()
-			d.Stalled = true
+		d.Registered = Verdict{metav1.ConditionFalse, v1alpha1.ReasonAuthUnavailable, message(err)}
+		if refused(err) {
+			d.Registered.Reason, d.Stalled = v1alpha1.ReasonAuthRefused, true
 		}
 	}
 	return d
