@@ -57,6 +57,26 @@ func TestWatchedNamespaceEnds(t *testing.T) {
 	o.leavesOut(ending)
 }
 
+// So it is when the operator was away, and comes back without its rights in the namespace.
+func TestNamespaceEndsWithoutTheOperator(t *testing.T) {
+	t.Parallel()
+	cluster := testenv.Kubernetes(t)
+	cluster.ControllerManager(t)
+	ending, other := cluster.Namespace(t), cluster.Namespace(t)
+	o := newOperated(t, []string{ending, other})
+	o.create(ending, "web-shop", "{}")
+	a := o.accepted(ending, "web-shop")
+	o.operator.Stop()
+	cluster.Kubectl(t, "delete", "namespace", ending, "--wait=false")
+	o.awaitGone(&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: ending, Name: operatorAccount}})
+	o.operator.Restart()
+	o.awaitGone(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ending}})
+	eventually(t, func() error { return o.answers(a, http.StatusUnauthorized) })
+	o.create(other, "web-shop", "{}")
+	o.accepted(other, "web-shop")
+	o.leavesOut(ending)
+}
+
 // A namespace without the Role of namespaced mode is left out, and keeps no other from being served.
 func TestNamespaceWithoutItsRole(t *testing.T) {
 	t.Parallel()

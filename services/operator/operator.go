@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -54,6 +55,9 @@ type Options struct {
 	Settings
 	// Namespaces are watched; empty: all.
 	Namespaces []string
+	// Unserved are those of them whose Secrets may not be read, some and not all: their Applications can only go, and
+	// must still be able to when a namespace that ends has lost its Role before the operator starts.
+	Unserved []string
 	// Concurrency is how many Applications are reconciled at once.
 	Concurrency int
 	// UsageInterval and CompareInterval are how often persistence is asked per Application, and auth for all of them.
@@ -120,9 +124,15 @@ func New(config *rest.Config, o Options) (manager.Manager, error) { //nolint:goc
 // managerOptions keep the cache to what the operator may see: Applications, and Secrets with its own label.
 func managerOptions(scheme *runtime.Scheme, o *Options) manager.Options {
 	labelled, _ := labels.NewRequirement(v1alpha1.SecretLabel, selection.Exists, nil) // a constant that is valid
-	namespaces := map[string]cache.Config{}
+	var namespaces, served map[string]cache.Config                                    // nil: all
+	if len(o.Namespaces) > 0 {
+		namespaces, served = map[string]cache.Config{}, map[string]cache.Config{}
+	}
 	for _, n := range o.Namespaces {
 		namespaces[n] = cache.Config{}
+		if !slices.Contains(o.Unserved, n) { // the cache is filled as a whole, or never
+			served[n] = cache.Config{}
+		}
 	}
 	warm := true
 	return manager.Options{
@@ -133,7 +143,7 @@ func managerOptions(scheme *runtime.Scheme, o *Options) manager.Options {
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}:        {Label: labels.NewSelector().Add(*labelled), Transform: withoutBulk},
+				&corev1.Secret{}:        {Label: labels.NewSelector().Add(*labelled), Namespaces: served, Transform: withoutBulk},
 				&v1alpha1.Application{}: {Transform: cache.TransformStripManagedFields()},
 			},
 		},

@@ -58,7 +58,7 @@ func serve(ctx context.Context, c *options) error {
 			Cluster: where.cluster, EventsURL: c.eventsURL, TokenURL: c.tokenURL, KeyEnv: c.keyEnv,
 			RevokeTimeout: c.revokeTimeout, PollInterval: c.pollInterval,
 		},
-		Namespaces: where.namespaces, Concurrency: c.concurrency, UsageInterval: c.usageInterval, CompareInterval: c.compareInterval,
+		Namespaces: c.namespaces, Unserved: where.unserved, Concurrency: c.concurrency, UsageInterval: c.usageInterval, CompareInterval: c.compareInterval,
 		LeaderElectionNamespace: c.leaseNamespace(),
 		Auth:                    auth, Persistence: persistence, Registerer: telemetry.Registry, Log: telemetry.Log, Now: time.Now,
 	})
@@ -79,7 +79,7 @@ func serve(ctx context.Context, c *options) error {
 	if err != nil {
 		return err
 	}
-	telemetry.Log.InfoContext(ctx, "starting", "cluster_id", where.cluster, "namespaces", where.namespaces, "version", ops.Version)
+	telemetry.Log.InfoContext(ctx, "starting", "cluster_id", where.cluster, "namespaces", c.namespaces, "unserved", where.unserved, "version", ops.Version)
 
 	var g run.Group
 	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))

@@ -28,11 +28,11 @@ const (
 
 // place is where the operator works.
 type place struct {
-	cluster    string   // its id in auth's records
-	namespaces []string // empty: all
+	cluster  string   // its id in auth's records
+	unserved []string // of the watched namespaces
 }
 
-// look asks the API server, before anything starts, where the operator is and which namespaces it may serve.
+// look asks the API server, before anything starts, where the operator is and which namespaces it cannot serve.
 func (c *options) look(ctx context.Context, config *rest.Config, telemetry *ops.Telemetry) (p place, err error) {
 	scheme, err := operator.Scheme()
 	if err != nil {
@@ -47,14 +47,14 @@ func (c *options) look(ctx context.Context, config *rest.Config, telemetry *ops.
 	if p.cluster, err = c.clusterID(ctx, reader); err != nil {
 		return p, err
 	}
-	if p.namespaces, err = served(ctx, reader, c.namespaces, telemetry.Log); err != nil {
+	if p.unserved, err = unserved(ctx, reader, c.namespaces, telemetry.Log); err != nil {
 		return p, err
 	}
-	unserved := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "theeye_operator_namespaces_unserved", Help: "Namespaces of --namespaces left out because their Secrets may not be read.",
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "theeye_operator_namespaces_unserved", Help: "Namespaces of --namespaces not served because their Secrets may not be read.",
 	})
-	unserved.Set(float64(len(c.namespaces) - len(p.namespaces)))
-	return p, telemetry.Registry.Register(unserved)
+	gauge.Set(float64(len(p.unserved)))
+	return p, telemetry.Registry.Register(gauge)
 }
 
 // clusterID is the UID of a namespace that stays as long as the cluster, whichever namespaces are watched: records under
@@ -70,23 +70,22 @@ func (c *options) clusterID(ctx context.Context, reader client.Reader) (string, 
 	return string(namespace.UID), nil
 }
 
-// served are those of the namespaces whose Secrets may be read. One that may not be would keep the cache, which is filled
-// as a whole, from ever being there for the others.
-func served(ctx context.Context, reader client.Reader, namespaces []string, log *slog.Logger) (may []string, err error) {
+// unserved are those of the namespaces whose Secrets may not be read. One of them would keep the cache, which is filled as
+// a whole, from ever being there for the others. Their Applications are watched all the same, so that they can go.
+func unserved(ctx context.Context, reader client.Reader, namespaces []string, log *slog.Logger) (left []string, err error) {
 	for _, name := range namespaces {
 		err := reader.List(ctx, &corev1.SecretList{}, client.InNamespace(name), client.HasLabels{v1alpha1.SecretLabel}, client.Limit(1))
 		switch {
 		case apierrors.IsForbidden(err):
 			log.ErrorContext(ctx, "namespace is not served: it has not the Role theeye-operator and its binding (config/rbac/namespaced); "+
 				"apply both and start the operator again", "namespace", name, "error", err)
+			left = append(left, name)
 		case err != nil:
 			return nil, fmt.Errorf("see whether namespace %s may be served: %w", name, err)
-		default:
-			may = append(may, name)
 		}
 	}
-	if len(may) == 0 && len(namespaces) > 0 { // an empty list would be all namespaces
+	if len(left) == len(namespaces) && len(left) > 0 {
 		return nil, errors.New("none of the --namespaces may be served: apply config/rbac/namespaced to each of them")
 	}
-	return may, nil
+	return left, nil
 }
