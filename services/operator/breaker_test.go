@@ -36,10 +36,11 @@ func TestBreakerPauses(t *testing.T) {
 	t.Parallel()
 	b, c := newBreaker()
 	for range 2 {
-		for _, seconds := range []time.Duration{1, 2, 4, 8, 15, 15} {
+		for _, seconds := range []int{1, 2, 4, 8, 15, 15} {
+			pause := time.Duration(seconds) * time.Second
 			fails(t, b)
 			refuses(t, b)
-			c.advance(seconds*time.Second - 1)
+			c.advance(pause - 1)
 			refuses(t, b)
 			c.advance(1)
 		}

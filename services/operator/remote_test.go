@@ -98,7 +98,7 @@ func TestSilenceOpensTheBreaker(t *testing.T) {
 				}
 			}
 			p.clock.advance(firstBreak)
-			if c.reached += 1; c.closed {
+			if c.reached++; c.closed {
 				c.reached = 0
 			}
 			if err := usage(); err == nil || strings.Contains(err.Error(), lately) {
