@@ -35,8 +35,8 @@ func recordOf(uid uuid.UUID, cluster string) registry.Application {
 func TestAnswersAreChecked(t *testing.T) {
 	t.Parallel()
 	uid := uuid.New()
-	another, stranger := recordOf(uuid.New(), ""), recordOf(uid, "")
-	stranger.ClientID = "eye_stranger"
+	another, stranger, namesake := recordOf(uuid.New(), ""), recordOf(uid, ""), recordOf(uid, "")
+	stranger.ClientID, namesake.UID = "eye_stranger", another.UID
 	for name, c := range map[string]struct {
 		status     int
 		text, want string
@@ -46,6 +46,8 @@ func TestAnswersAreChecked(t *testing.T) {
 		"null":              {http.StatusOK, "null", "another record"},
 		"another":           {http.StatusOK, encode(t, another), "another record"},
 		"another client id": {http.StatusOK, encode(t, stranger), "another record"},
+		"another uid":       {http.StatusOK, encode(t, namesake), "another record"},
+		"too much":          {http.StatusOK, encode(t, recordOf(uid, "")) + strings.Repeat(" ", maxAnswer), "too large"},
 		"nothing":           {http.StatusOK, "", "something else than JSON"},
 		"no content":        {http.StatusNoContent, "", "something else than JSON"},
 		"a page":            {http.StatusOK, "<html>welcome</html>", "something else than JSON"},
