@@ -25,10 +25,20 @@ func (w *world) collector(cache, live client.Reader, namespaces ...string) *Coll
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	doubts := make(chan event.TypedGenericEvent[*v1alpha1.Application])
+	go func() { // a cache may have all other tests' Applications, to be doubted each time
+		for {
+			select {
+			case <-doubts:
+			case <-w.t.Context().Done():
+				return
+			}
+		}
+	}()
 	return &Collector{
 		cache: cache, live: live, auth: w.registrar, archive: w.archive, memory: newMemory(), settings: &w.options.Settings,
 		namespaces: namespaces, now: w.clock.Now, revoked: map[uuid.UUID]time.Time{},
-		doubts: make(chan event.TypedGenericEvent[*v1alpha1.Application], doubtsAhead), log: w.options.Log, metrics: metrics,
+		doubts: doubts, log: w.options.Log, metrics: metrics,
 	}
 }
 
