@@ -134,11 +134,19 @@ func statusOf(v *View, d *Decision, known *recollection) v1alpha1.ApplicationSta
 	}
 	maybe(v1alpha1.ConditionStalled, d.Stalled || len(v.Faults) > 0,
 		Verdict{metav1.ConditionTrue, ready.Reason, "nothing goes on until a person acts: see Ready"})
-	if known.usage == nil && d.credentials.previous != nil && meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionPreviousSecretInUse) != nil {
+	if known.usage == nil && knownBefore(app, d.credentials.previous) {
 		return status // not asked since the start: what was known stays
 	}
 	maybe(v1alpha1.ConditionPreviousSecretInUse, d.credentials.previous != nil, previousInUse(d, known))
 	return status
+}
+
+// knownBefore tells whether the status has already spoken of the use of this very credential.
+func knownBefore(app *v1alpha1.Application, previous *Entry) bool {
+	return previous != nil && meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionPreviousSecretInUse) != nil &&
+		slices.ContainsFunc(app.Status.Credentials, func(s v1alpha1.CredentialStatus) bool {
+			return s.ID == previous.ID && s.State == v1alpha1.CredentialExpiring
+		})
 }
 
 // retiringStatus is that of a deleted Application, of whose Secrets nothing is read any more.

@@ -3,7 +3,6 @@ package operator
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -146,7 +145,11 @@ func TestPersistenceIsAway(t *testing.T) {
 	if current.Status.Usage == nil || current.Status.Usage.Accepted24h != 5 {
 		t.Errorf("usage is %+v", current.Status.Usage)
 	}
-	if c := meta.FindStatusCondition(current.Status.Conditions, v1alpha1.ConditionPreviousSecretInUse); c.Status != metav1.ConditionUnknown {
-		t.Errorf("since the start nobody has told, and yet %s", strings.ToLower(string(c.Status)))
+	if c := meta.FindStatusCondition(current.Status.Conditions, v1alpha1.ConditionPreviousSecretInUse); c == nil || c.Status != metav1.ConditionFalse {
+		t.Errorf("what was known of the previous secret before the start is gone: %+v", c)
 	}
+
+	w.clock.advance(v1alpha1.DefaultOverlap)
+	w.rotate(app, "again") // another secret becomes the previous one, of whose use nothing is known
+	w.await(app, v1alpha1.ConditionPreviousSecretInUse, metav1.ConditionUnknown, v1alpha1.ReasonNotReported)
 }
