@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/theeye-dev/theeye/services/internal/certificate"
 )
 
 const (
@@ -121,7 +123,7 @@ func (r *Remote) send(ctx context.Context, b *breaker, timeout time.Duration, me
 	}
 	status, content, err := r.exchange(request)
 	switch {
-	case err == nil, errors.Is(err, errPartial) && limited.Err() == nil:
+	case err == nil, errors.Is(err, errPartial) && limited.Err() == nil, certificate.Distrust(err) != "": // it costs no time
 		b.conclude(era, answered)
 	case ctx.Err() != nil: // the caller went
 		b.conclude(era, undecided)
@@ -129,7 +131,7 @@ func (r *Remote) send(ctx context.Context, b *breaker, timeout time.Duration, me
 		b.conclude(era, silent)
 	}
 	if err != nil {
-		return r.failure(fmt.Errorf("ask %s: %w", r.name, err))
+		return r.unanswered(fmt.Errorf("ask %s: %w", r.name, err))
 	}
 	return r.read(status, content, answer)
 }

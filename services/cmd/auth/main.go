@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/oklog/run"
@@ -25,9 +24,9 @@ import (
 const maxConns = 8
 
 type config struct {
-	listen, opsListen     string
+	serving               ops.Serving
 	postgresURL, redisURL ops.Secret
-	durability            string
+	redisCA, durability   string
 	adminToken            ops.Secret
 	operator              kube.Flags
 	log                   ops.LogLevel
@@ -36,10 +35,10 @@ type config struct {
 func parse(args []string) (*config, error) {
 	c := &config{}
 	fs := flag.NewFlagSet("auth", flag.ContinueOnError)
-	fs.StringVar(&c.listen, "listen", ":8081", "`address` of the admin API: /v1/applications")
-	fs.StringVar(&c.opsListen, "ops-listen", ":9081", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
-	ops.SecretVar(fs, &c.postgresURL, "postgres-url", "PostgreSQL `URL`: postgres://user:password@host:port/database")
+	c.serving.Register(fs, ":8081", "`address` of the admin API: /v1/applications", ":9081")
+	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that opens the admin API, beside those of --operator-account")
 	c.operator.Register(fs)
@@ -52,7 +51,7 @@ func parse(args []string) (*config, error) {
 
 func (c *config) validate() error {
 	_, err := stream.ParseDurability(c.durability)
-	errs := []error{err}
+	errs := []error{err, c.serving.Validate()}
 	for _, required := range []struct{ name, value string }{
 		{"postgres-url", c.postgresURL.Reveal()}, {"redis-url", c.redisURL.Reveal()},
 	} {
@@ -84,7 +83,7 @@ func serve(ctx context.Context, c *config) error {
 		return err
 	}
 	defer pool.Close()
-	client, err := stream.Open(c.redisURL.Reveal())
+	client, err := stream.OpenTrusting(c.redisURL.Reveal(), c.redisCA, telemetry.Log)
 	if err != nil {
 		return err
 	}
@@ -113,17 +112,17 @@ func serve(ctx context.Context, c *config) error {
 		{Name: "redis", Shared: true, Probe: log.Ping},
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
 	}
-	public, operations, err := telemetry.Ports(c.listen, auth.NewHandler(service, who, observer), c.opsListen, health)
+	ports, err := c.serving.Bind(telemetry, auth.NewHandler(service, who, observer), health)
 	if err != nil {
 		return err
 	}
 
 	// Actors are interrupted in this order: requests in hand are answered while there is still something to heal with.
 	var g run.Group
-	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
-	g.Add(public.Run, public.Stop)
+	g.Add(ports.Stopped(ctx))
+	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, service.Run))
 	g.Add(ops.Actor(ctx, guard.Run))
-	g.Add(operations.Run, operations.Stop)
+	g.Add(ports.Operations.Run, ports.Operations.Stop)
 	return g.Run()
 }

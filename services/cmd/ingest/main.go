@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/oklog/run"
@@ -22,19 +21,20 @@ import (
 )
 
 type config struct {
-	listen, opsListen string
-	redisURL          ops.Secret
-	durability        string
-	partitions        int
-	log               ops.LogLevel
+	serving    ops.Serving
+	redisURL   ops.Secret
+	redisCA    string
+	durability string
+	partitions int
+	log        ops.LogLevel
 }
 
 func parse(args []string) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
-	fs.StringVar(&c.listen, "listen", ":8080", "public `address`: POST /v1/events")
-	fs.StringVar(&c.opsListen, "ops-listen", ":9080", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	c.serving.Register(fs, ":8080", "public `address`: POST /v1/events", ":9080")
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
@@ -53,7 +53,7 @@ func (c *config) validate() error {
 		errs = append(errs, errors.New("--partitions must be at least 1"))
 	}
 	_, err := stream.ParseDurability(c.durability)
-	return errors.Join(append(errs, err)...)
+	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
 // memoryLimit is soft: 64 MiB of queued requests and what is being read and judged at the same time stay below it.
@@ -69,12 +69,12 @@ func serve(ctx context.Context, c config) error {
 	}
 	defer ops.Flush(telemetry)
 	stream.LogTo(telemetry.Log)
-	client, err := stream.Open(c.redisURL.Reveal())
+	client, err := stream.OpenTrusting(c.redisURL.Reveal(), c.redisCA, telemetry.Log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	followed, err := stream.Open(c.redisURL.Reveal()) // blocking reads hold a connection of their own
+	followed, err := stream.OpenTrusting(c.redisURL.Reveal(), c.redisCA, telemetry.Log) // blocking reads hold a connection of their own
 	if err != nil {
 		return err
 	}
@@ -96,19 +96,19 @@ func serve(ctx context.Context, c config) error {
 		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 	}
-	public, operations, err := telemetry.Ports(c.listen, ingest.Handler(service, keys, observer), c.opsListen, health)
+	ports, err := c.serving.Bind(telemetry, ingest.Handler(service, keys, observer), health)
 	if err != nil {
 		return err
 	}
 
 	// Actors are interrupted in this order: the door closes and drains before the producer stops.
 	var g run.Group
-	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
-	g.Add(public.Run, public.Stop)
+	g.Add(ports.Stopped(ctx))
+	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, producer.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))
 	g.Add(ops.Actor(ctx, guard.Run))
-	g.Add(operations.Run, operations.Stop)
+	g.Add(ports.Operations.Run, ports.Operations.Stop)
 	return g.Run()
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -51,8 +50,10 @@ func serve(ctx context.Context, c *options) error {
 	if err != nil {
 		return err
 	}
-	auth := operator.Auth{Remote: c.auth.remote("auth")}
-	persistence := operator.Persistence{Remote: c.persistence.remote("persistence")}
+	auth, persistence, err := c.remotes(telemetry.Log)
+	if err != nil {
+		return err
+	}
 	manager, err := operator.New(config, operator.Options{
 		Settings: operator.Settings{
 			Cluster: where.cluster, EventsURL: c.eventsURL, TokenURL: c.tokenURL, KeyEnv: c.keyEnv,
@@ -75,16 +76,16 @@ func serve(ctx context.Context, c *options) error {
 		{Name: "auth", Shared: true, Probe: auth.Ping},
 		{Name: "persistence", Shared: true, Probe: persistence.Ping},
 	}
-	operations, err := ops.Listen("ops", c.opsListen, telemetry.Handler(health), telemetry.Log)
+	ports, err := c.serving.Bind(telemetry, nil, health)
 	if err != nil {
 		return err
 	}
 	telemetry.Log.InfoContext(ctx, "starting", "cluster_id", where.cluster, "namespaces", c.namespaces, "unserved", where.unserved, "version", ops.Version)
 
 	var g run.Group
-	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
+	g.Add(ports.Stopped(ctx))
 	g.Add(ops.Actor(ctx, manager.Start)) // ends reconciliations in hand, then gives the lease away
-	g.Add(operations.Run, operations.Stop)
+	g.Add(ports.Operations.Run, ports.Operations.Stop)
 	return g.Run()
 }
 

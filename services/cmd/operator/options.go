@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,22 +27,39 @@ const (
 )
 
 // service is where another service is, and how the operator shows who it is.
-type service struct{ url, tokenFile string }
+type service struct{ url, tokenFile, caFile string }
 
 func (s *service) register(fs *flag.FlagSet, name, port string) {
 	fs.StringVar(&s.url, name+"-url", "http://theeye-"+name+":"+port, "base `URL` of "+name)
 	fs.StringVar(&s.tokenFile, name+"-token-file", tokens+name+"/token",
 		"`path` of the token for "+name+": a projected service account token of audience theeye-"+name+", or the admin token")
+	fs.StringVar(&s.caFile, name+"-ca-file", "", "`path` of the certificate authorities in PEM form that are trusted with "+name+"'s "+
+		"certificate, instead of the system's; read again when it changes")
 }
 
-func (s *service) remote(name string) *operator.Remote {
+// remote returns the client of the service.
+func (s *service) remote(name string, log *slog.Logger) (*operator.Remote, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
 	transport.MaxIdleConnsPerHost = maxConcurrency
-	return operator.NewRemote(name, strings.TrimSuffix(s.url, "/"), operator.TokenFile(s.tokenFile, time.Now), transport)
+	if s.caFile != "" {
+		if err := operator.Trust(transport, s.caFile, log); err != nil {
+			return nil, fmt.Errorf("trust %s: %w", name, err)
+		}
+	}
+	return operator.NewRemote(name, strings.TrimSuffix(s.url, "/"), operator.TokenFile(s.tokenFile, time.Now), transport), nil
+}
+
+// remotes are the clients of auth and persistence.
+func (c *options) remotes(log *slog.Logger) (a operator.Auth, p operator.Persistence, err error) {
+	if a.Remote, err = c.auth.remote("auth", log); err != nil {
+		return a, p, err
+	}
+	p.Remote, err = c.persistence.remote("persistence", log)
+	return a, p, err
 }
 
 type options struct {
-	opsListen         string
+	serving           ops.Serving
 	kubeconfig        string
 	namespaces        names
 	cluster           string
@@ -68,7 +86,7 @@ const maxConcurrency = 64
 func parse(args []string) (*options, error) {
 	c := &options{}
 	fs := flag.NewFlagSet("operator", flag.ContinueOnError)
-	fs.StringVar(&c.opsListen, "ops-listen", ":9083", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	c.serving.Register(fs, "", "", ":9083")
 	fs.StringVar(&c.kubeconfig, "kubeconfig", "", "`path` of a kubeconfig; by default as the pod's own service account")
 	fs.Var(&c.namespaces, "namespaces", "`names` of the namespaces to watch, with commas; none: all of the cluster")
 	fs.StringVar(&c.cluster, "cluster-id", "", "`id` of this cluster in auth's records, unlike that of every other cluster that shares "+
@@ -94,7 +112,7 @@ func parse(args []string) (*options, error) {
 }
 
 func (c *options) validate() error {
-	var errs []error
+	errs := []error{c.serving.Validate()}
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
@@ -102,6 +120,12 @@ func (c *options) validate() error {
 	}
 	for _, u := range []struct{ name, value string }{{"auth-url", c.auth.url}, {"persistence-url", c.persistence.url}, {"events-url", c.eventsURL}} {
 		check(absolute(u.value), "--%s must be an http or https URL", u.name)
+	}
+	for _, s := range []struct {
+		name string
+		service
+	}{{"auth", c.auth}, {"persistence", c.persistence}} {
+		check(s.caFile == "" || strings.HasPrefix(s.url, "https://"), "--%s-ca-file needs an https URL in --%s-url", s.name, s.name)
 	}
 	check(c.tokenURL == "" || absolute(c.tokenURL), "--token-url must be an http or https URL")
 	check(c.cluster == "" || clusterIDs.MatchString(c.cluster), "--cluster-id must have 1 to 63 lower-case letters, digits and hyphens")

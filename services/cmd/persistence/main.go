@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/oklog/run"
@@ -23,8 +22,9 @@ import (
 )
 
 type config struct {
-	listen, opsListen     string
+	serving               ops.Serving
 	redisURL, postgresURL ops.Secret
+	redisCA               string
 	durability, replica   string
 	partitions            int
 	maxConns              int
@@ -38,10 +38,10 @@ func parse(args []string) (config, error) {
 	var c config
 	host, _ := os.Hostname() // a pod's name, stable over restarts of its container
 	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
-	fs.StringVar(&c.listen, "listen", ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/failures")
-	fs.StringVar(&c.opsListen, "ops-listen", ":9082", "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
+	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/failures", ":9082")
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
-	ops.SecretVar(fs, &c.postgresURL, "postgres-url", "PostgreSQL `URL`: postgres://user:password@host:port/database")
+	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
+	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
@@ -71,7 +71,7 @@ func (c *config) validate() error {
 	require(c.gather >= 0 && c.gather <= time.Second, "--gather must be between 0 and 1s")
 	require(c.adminToken.Reveal() != "" || len(c.operator.Accounts) > 0, "--admin-token or --operator-account is required")
 	_, err := stream.ParseDurability(c.durability)
-	return errors.Join(append(errs, err)...)
+	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
 // storeConns are for storing, erasing, housekeeping and probes, apart from those for reads: slow questions must not keep
@@ -91,7 +91,7 @@ func serve(ctx context.Context, c config) error {
 	}
 	defer ops.Flush(telemetry)
 	stream.LogTo(telemetry.Log)
-	client, err := stream.Open(c.redisURL.Reveal())
+	client, err := stream.OpenTrusting(c.redisURL.Reveal(), c.redisCA, telemetry.Log)
 	if err != nil {
 		return err
 	}
@@ -137,14 +137,14 @@ func serve(ctx context.Context, c config) error {
 	}
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
 	reader.Eraser, reader.Now = eraser, time.Now
-	public, operations, err := telemetry.Ports(c.listen, persistence.Handler(reader, observer), c.opsListen, health)
+	ports, err := c.serving.Bind(telemetry, persistence.Handler(reader, observer), health)
 	if err != nil {
 		return err
 	}
 
 	var g run.Group
-	g.Add(run.SignalHandler(ctx, os.Interrupt, syscall.SIGTERM))
-	g.Add(public.Run, public.Stop)
+	g.Add(ports.Stopped(ctx))
+	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, time.Now, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
@@ -152,7 +152,7 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ops.Actor(ctx, keeper.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(client, keys, telemetry.Log).Run))
 	g.Add(ops.Actor(ctx, guard.Run))
-	g.Add(operations.Run, operations.Stop)
+	g.Add(ports.Operations.Run, ports.Operations.Stop)
 	return g.Run()
 }
 

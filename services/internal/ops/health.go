@@ -17,7 +17,9 @@ type Check struct {
 	// Shared says that all replicas lose it together. It shows in every answer but fails only /readyz?full: taking
 	// every replica out of rotation would turn a 503 with Retry-After into a refused connection.
 	Shared bool
-	Probe  func(context.Context) error
+	// Quiet shows it only while it fails: for a name that says what is wrong.
+	Quiet bool
+	Probe func(context.Context) error
 }
 
 // Health answers /healthz and /readyz.
@@ -66,8 +68,12 @@ func (h Health) run(ctx context.Context, full bool) (results []checkResult, read
 		})
 	}
 	wg.Wait()
-	for _, r := range results {
+	shown := results[:0]
+	for i, r := range results {
 		ready = ready && (r.OK || r.Shared && !full)
+		if !r.OK || !h[i].Quiet {
+			shown = append(shown, r)
+		}
 	}
-	return results, ready
+	return shown, ready
 }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,8 +29,8 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// Listen binds an address.
-func Listen(name, address string, handler http.Handler, log *slog.Logger) (*Server, error) {
+// Listen binds an address, for TLS (with HTTP/2) when there is a configuration of it.
+func Listen(name, address string, secure *tls.Config, handler http.Handler, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", name, err)
@@ -37,6 +38,7 @@ func Listen(name, address string, handler http.Handler, log *slog.Logger) (*Serv
 	log = log.With("port", name, "address", listener.Addr().String())
 	return &Server{listener: listener, log: log, server: &http.Server{
 		Handler:           handler,
+		TLSConfig:         secure.Clone(), // net/http adds to it
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -51,8 +53,12 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Run serves until Stop; it is an actor of a run group.
 func (s *Server) Run() error {
-	s.log.Info("listening")
-	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.server.Serve
+	if s.server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.server.ServeTLS(l, "", "") }
+	}
+	s.log.Info("listening", "tls", s.server.TLSConfig != nil)
+	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
@@ -66,21 +72,6 @@ func (s *Server) Stop(error) {
 		s.log.Warn("requests cut off while stopping", "error", err)
 		_ = s.server.Close()
 	}
-}
-
-// Ports binds a service's two ports: the public one with health beside what mux serves already, for load balancers ask
-// the port they send requests to, and the one for operations.
-func (t *Telemetry) Ports(public string, mux *http.ServeMux, operations string, health Health) (*Server, *Server, error) {
-	health.Register(mux, false)
-	served, err := Listen("public", public, mux, t.Log)
-	if err != nil {
-		return nil, nil, err
-	}
-	operated, err := Listen("ops", operations, t.Handler(health), t.Log)
-	if err != nil {
-		return nil, nil, errors.Join(err, served.listener.Close())
-	}
-	return served, operated, nil
 }
 
 // Handler is what the ops port serves: metrics, health and profiles.

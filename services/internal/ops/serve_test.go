@@ -25,7 +25,7 @@ const patience = 30 * time.Second
 
 func listen(t *testing.T, handler http.Handler) (s *Server, ended <-chan error) {
 	t.Helper()
-	s, err := Listen("test", "127.0.0.1:0", handler, slog.New(slog.DiscardHandler))
+	s, err := Listen("test", "127.0.0.1:0", nil, handler, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestServerStops(t *testing.T) {
 
 func TestServerStopsBeforeItRuns(t *testing.T) {
 	t.Parallel()
-	s, err := Listen("test", "127.0.0.1:0", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	s, err := Listen("test", "127.0.0.1:0", nil, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestListenNamesThePort(t *testing.T) {
 	t.Parallel()
 	s, _ := listen(t, http.NotFoundHandler())
 	defer s.Stop(nil)
-	if _, err := Listen("public", s.Addr(), http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil ||
+	if _, err := Listen("public", s.Addr(), nil, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil ||
 		!strings.Contains(err.Error(), "public") || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %v", err)
 	}

@@ -24,12 +24,17 @@ type Options struct {
 	Tracing  bool
 }
 
+// URLUsage is the help of a flag with the URL.
+const URLUsage = "PostgreSQL `URL`: postgres://user:password@host:port/database; for TLS with ?sslmode=verify-full&sslrootcert=PATH, " +
+	"or with PGSSLMODE and PGSSLROOTCERT in the environment"
+
 const (
 	connectTimeout   = 5 * time.Second
 	statementTimeout = "15s" // a batch takes well under a second; a lock held longer is somebody's fault and tried again
 )
 
-// Open returns a pool. It does not wait for the server: a service starts without it and heals. Sessions set
+// Open returns a pool. What the URL leaves out is taken from the PG* variables of the environment, as libpq does; that is
+// how TLS is configured without touching a URL. It does not wait for the server: a service starts without it and heals. Sessions set
 // synchronous_commit themselves, so that a server's default of off cannot break the promise of an acknowledged commit.
 func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(o.URL)

@@ -1,12 +1,18 @@
 package stream
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/theeye-dev/theeye/services/internal/certificate"
 )
 
 const (
@@ -19,8 +25,39 @@ const (
 
 // Open returns a client for redis:// or rediss:// URLs; with addr parameters (?addr=host:port&addr=…) for a Redis
 // Cluster. It connects on first use. The client never repeats a command by itself: a repeated XADD is a second entry
-// that only its caller can answer for.
-func Open(url string) (redis.UniversalClient, error) {
+// that only its caller can answer for. Over TLS it trusts the system's authorities.
+func Open(url string) (redis.UniversalClient, error) { return open(url, nil) }
+
+// CAFileUsage is the help of a flag with the file that OpenTrusting takes.
+const CAFileUsage = "`path` of the certificate authorities in PEM form that are trusted with Redis' certificate, instead of the " +
+	"system's; needs rediss://, and is read again when it changes"
+
+// OpenTrusting is Open with the certificate authorities of a file instead of the system's; "" is Open.
+func OpenTrusting(url, caFile string, log *slog.Logger) (redis.UniversalClient, error) {
+	if caFile == "" {
+		return Open(url)
+	}
+	if !strings.HasPrefix(url, "rediss://") {
+		return nil, errors.New("open redis: certificate authorities are of no use without TLS, which a URL with rediss:// asks for")
+	}
+	authorities, err := certificate.OpenAuthorities(caFile, log)
+	if err != nil {
+		return nil, fmt.Errorf("open redis: %w", err)
+	}
+	return open(url, authorities)
+}
+
+// dialer makes a client's connections; nil where the client's own will do.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func dial(authorities *certificate.Authorities, secure *tls.Config) dialer {
+	if authorities == nil {
+		return nil
+	}
+	return authorities.Dial(secure, dialTimeout)
+}
+
+func open(url string, authorities *certificate.Authorities) (redis.UniversalClient, error) {
 	if strings.Contains(url, "addr=") {
 		o, err := redis.ParseClusterURL(url)
 		if err != nil {
@@ -29,6 +66,7 @@ func Open(url string) (redis.UniversalClient, error) {
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, readTimeout
 		o.MaxRetries, o.ContextTimeoutEnabled = -1, true
 		o.ReadBufferSize, o.WriteBufferSize = bufferBytes, bufferBytes
+		o.Dialer = dial(authorities, o.TLSConfig)
 		return redis.NewClusterClient(o), nil
 	}
 	o, err := redis.ParseURL(url)
@@ -38,6 +76,7 @@ func Open(url string) (redis.UniversalClient, error) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, readTimeout
 	o.MaxRetries, o.ContextTimeoutEnabled = -1, true
 	o.ReadBufferSize, o.WriteBufferSize = bufferBytes, bufferBytes
+	o.Dialer = dial(authorities, o.TLSConfig)
 	return redis.NewClient(o), nil
 }
 
