@@ -23,7 +23,22 @@ import (
 	"github.com/theeye-dev/theeye/services/operator"
 )
 
-func main() { ops.Main("operator", parse, serve) }
+func main() {
+	var command string
+	if len(os.Args) > 1 {
+		command = os.Args[1]
+	}
+	switch command {
+	case "passwords":
+		do(&passwords{}, command, "makes the Secret of passwords for the Redis and PostgreSQL that come along, or adds what it lacks")
+	case "retire":
+		do(&retire{}, command, "ends the operator before an uninstall, and takes its finalizer off Applications, which stay")
+	case "try":
+		do(&try{}, command, "sends one event the whole way, from an Application of its own to a query, and clears away after itself")
+	default:
+		ops.Main("operator", parse, serve)
+	}
+}
 
 // serve wires the operator and runs it until a signal or a failure:
 //

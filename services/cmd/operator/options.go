@@ -105,7 +105,7 @@ func parse(args []string) (*options, error) {
 	fs.DurationVar(&c.compareInterval, "compare-interval", time.Minute, "`time` between two comparisons of auth's records with the Applications")
 	fs.DurationVar(&c.pollInterval, "poll-interval", time.Minute, "`time` between two looks at a Secret without the label theeye.dev/secret")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
-	if err := ops.ParseFlags(fs, "reconciles Application resources: credentials in Secrets, and what auth knows of applications", args); err != nil {
+	if err := ops.ParseFlags(fs, purpose, args); err != nil {
 		return c, err
 	}
 	return c, c.validate()
