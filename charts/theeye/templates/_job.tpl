@@ -1,0 +1,70 @@
+{{/*
+What Helm runs at certain moments: each is a command of the operator's program, under rights that exist only for as long as
+it runs. They are Helm's hooks, of an order by weight: account and rights first.
+*/}}
+
+{{/* A hook's annotations. dict event, weight. What succeeded is deleted, and what failed stays to be looked at, until the
+next time. */}}
+{{- define "theeye.hook" -}}
+helm.sh/hook: {{ .event }}
+helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{/* The pod of a hook. dict root, component, args; optional: mounts, volumes. */}}
+{{- define "theeye.hookPod" -}}
+serviceAccountName: {{ include "theeye.componentName" . }}
+automountServiceAccountToken: true
+enableServiceLinks: false
+restartPolicy: Never
+{{- with include "theeye.imagePullSecrets" .root }}
+{{ . }}
+{{- end }}
+securityContext:
+  {{- include "theeye.podSecurityContext" 65532 | nindent 2 }}
+{{- with include "theeye.placement" .root.Values.operator | trim }}
+{{ . }}
+{{- end }}
+containers:
+  - name: {{ .component }}
+    image: {{ include "theeye.image" (dict "root" .root "component" "operator") }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    args:
+      {{- toYaml .args | nindent 6 }}
+    resources:
+      requests: {cpu: 10m, memory: 32Mi}
+      limits: {memory: 128Mi}
+    securityContext:
+      {{- include "theeye.securityContext" . | nindent 6 }}
+    {{- with .mounts }}
+    volumeMounts:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- with .volumes }}
+volumes:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The Job of a hook. dict root, component, event, args. */}}
+{{- define "theeye.hookJob" -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {{- include "theeye.metadata" (merge (dict "annotations" (include "theeye.hook" (dict "event" .event "weight" 0) | fromYaml)) .) | nindent 2 }}
+spec:
+  {{- /* Three tries: a right that was given just now may take a moment to be known. */}}
+  backoffLimit: 3
+  {{- /* Where it is applied without Helm, nobody else would take it away, and a Job cannot be changed. */}}
+  ttlSecondsAfterFinished: 600
+  template:
+    metadata:
+      labels:
+        {{- include "theeye.podLabels" . | nindent 8 }}
+      {{- with .root.Values.commonAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      {{- include "theeye.hookPod" . | nindent 6 }}
+{{- end }}
