@@ -53,13 +53,24 @@ func Postgres(t testing.TB) string {
 // database. It takes a second or two.
 func OwnPostgres(t testing.TB) *servers.Postgres {
 	t.Helper()
+	return ownPostgres(t, func(string) (map[string]string, error) { return nil, nil })
+}
+
+// ownPostgres starts a PostgreSQL with more settings, which may name files in its directory.
+func ownPostgres(t testing.TB, configure func(dir string) (map[string]string, error)) *servers.Postgres {
+	t.Helper()
 	dir, err := passableDir()
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
+	settings, err := configure(dir)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		t.Fatalf("testenv: %v", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	server, err := servers.StartPostgres(ctx, servers.PostgresOptions{Dir: dir})
+	server, err := servers.StartPostgres(ctx, servers.PostgresOptions{Dir: dir, Settings: settings})
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		t.Fatalf("testenv: %v", err)

@@ -20,6 +20,8 @@ type Options struct {
 	Name string   // services/cmd/NAME
 	Args []string // beside --listen and --ops-listen, which are set
 	Env  []string // KEY=value, beside PATH and THEEYE_LOG_LEVEL=debug: nothing else is inherited
+	// TLS is what both ports show; nil: they speak plain HTTP.
+	TLS *Identity
 	// OpsOnly says that the service has no public port.
 	OpsOnly bool
 	// Unready returns from Start as soon as the process answers at all, whether ready or not.
@@ -34,6 +36,7 @@ type Process struct {
 
 	t       testing.TB
 	options Options
+	client  *http.Client
 	binary  string
 	listen  []string
 	process *servers.Process
@@ -46,7 +49,11 @@ func Start(t testing.TB, options Options) *Process {
 	public, ops := freePort(t), freePort(t)
 	p := &Process{
 		URL: "http://" + public, OpsURL: "http://" + ops, Log: filepath.Join(t.TempDir(), options.Name+".log"),
-		t: t, options: options, binary: Build(t, options.Name)[0], listen: []string{"--ops-listen", ops},
+		t: t, options: options, binary: Build(t, options.Name)[0], listen: []string{"--ops-listen", ops}, client: http.DefaultClient,
+	}
+	if options.TLS != nil {
+		p.URL, p.OpsURL, p.client = "https://"+public, "https://"+ops, options.TLS.Authority.Client(t)
+		p.listen = append(p.listen, "--tls-cert-file", options.TLS.CertFile, "--tls-private-key-file", options.TLS.KeyFile)
 	}
 	if !options.OpsOnly {
 		p.listen = append(p.listen, "--listen", public)
@@ -114,7 +121,7 @@ func (p *Process) start() {
 	if p.options.Unready {
 		probe = p.OpsURL + "/healthz"
 	}
-	err = servers.Await(ctx, process, p.Log, func(ctx context.Context) error { return probeOK(ctx, probe) })
+	err = servers.Await(ctx, process, p.Log, func(ctx context.Context) error { return probeOK(ctx, p.client, probe) })
 	if err != nil {
 		p.t.Fatalf("testenv: start %s: %v", p.options.Name, err)
 	}
@@ -132,14 +139,14 @@ func (p *Process) end() {
 // probeTimeout is longer than the probes behind /readyz may take.
 const probeTimeout = 5 * time.Second
 
-func probeOK(ctx context.Context, url string) error {
+func probeOK(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
