@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,10 +147,8 @@ func (t *Trial) stored(ctx context.Context, want ...sample) (missing string, err
 	if len(page.Events) > len(want) {
 		return "", final("%d events are stored in place of %d: %s", len(page.Events), len(want), a)
 	}
-	for i, event := range page.Events {
-		if !want[i].equal(event) {
-			return "", final("another event is stored than was sent: %+v in place of %+v", event, want[i])
-		}
+	if !slices.EqualFunc(page.Events, want, sample.equal) {
+		return "", final("other events are stored than were sent: %+v in place of %+v", page.Events, want)
 	}
 	return "", nil
 }
