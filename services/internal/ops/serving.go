@@ -66,7 +66,7 @@ func (s *Serving) Bind(t *Telemetry, mux *http.ServeMux, health Health) (*Ports,
 		return nil, err
 	}
 	p := &Ports{delay: s.DrainDelay, log: t.Log}
-	health = append(Health{{Name: "draining", Probe: p.probe}}, health...)
+	health = append(Health{{Name: "draining", Quiet: true, Probe: p.probe}}, health...)
 	if s.Public != "" {
 		health.Register(mux, false)
 		if p.Public, err = Listen("public", s.Public, secure, p.moving(mux), t.Log); err != nil {
