@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/yaml"
@@ -41,8 +43,12 @@ type world struct {
 
 const account = "errand"
 
+// quiet keeps controller-runtime from complaining that nobody takes its logs.
+var quiet = sync.OnceFunc(func() { ctrl.SetLogger(logr.Discard()) }) //nolint:gochecknoglobals // its logger is global
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	quiet()
 	cluster := testenv.Kubernetes(t)
 	w := &world{
 		t: t, cluster: cluster, admin: cluster.Client(t, v1alpha1.AddToScheme), home: cluster.Namespace(t),

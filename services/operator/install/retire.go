@@ -110,10 +110,11 @@ func (r *Retirement) stop(ctx context.Context, ofOperator client.MatchingLabelsS
 	case err != nil:
 		return "", fmt.Errorf("read Deployment %s: %w", r.Deployment, err)
 	case replicas(operator) > 0:
-		r.Progress.say("scaling Deployment %s from %d to 0", r.Deployment, replicas(operator))
+		were := replicas(operator)
 		if err := r.scaleDown(ctx, operator); err != nil {
 			return "", err
 		}
+		r.Progress.say("scaled Deployment %s from %d to 0", r.Deployment, were)
 		return "the end of the operator's pods", nil
 	case operator.Status.ObservedGeneration < operator.Generation: // pods could still be made
 		return "the Deployment controller to scale " + r.Deployment.String() + " down", nil

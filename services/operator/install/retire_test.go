@@ -186,7 +186,7 @@ func TestRetirement(t *testing.T) {
 		t.Errorf("the Deployment has %d replicas while the operator is needed", n)
 	}
 	r.finish(going)
-	r.lines.await(t, "scaling Deployment "+r.home+"/"+deploymentName+" from 2 to 0")
+	r.lines.await(t, "scaled Deployment "+r.home+"/"+deploymentName+" from 2 to 0")
 	r.lines.await(t, "waiting for the Deployment controller")
 	r.control(2)
 	r.lines.await(t, "waiting for the end of the operator's pods: operator-a, operator-b\n")
