@@ -140,8 +140,8 @@ func TestDrain(t *testing.T) {
 	check := func(status int, failing ...string) {
 		t.Helper()
 		for _, s := range []*Server{ports.Public, ports.Operations} {
-			if response := get(t, http.DefaultClient, "http://"+s.Addr()+"/readyz"); response.StatusCode != status {
-				t.Errorf("/readyz of %s answers %d, want %d", s.Addr(), response.StatusCode, status)
+			if got := get(t, http.DefaultClient, "http://"+s.Addr()+"/readyz"); got.status != status {
+				t.Errorf("/readyz of %s answers %d, want %d", s.Addr(), got.status, status)
 			}
 		}
 		if got := failures(t, ports); !slices.Equal(got, failing) {
@@ -149,14 +149,14 @@ func TestDrain(t *testing.T) {
 		}
 	}
 	check(http.StatusOK)
-	if get(t, http.DefaultClient, "http://"+ports.Public.Addr()+"/").Close {
+	if get(t, http.DefaultClient, "http://"+ports.Public.Addr()+"/").closes {
 		t.Error("an answer closes its connection without need")
 	}
 	d.signals <- syscall.SIGTERM
 	await(t, "the drain", func() bool { return ports.draining.Load() })
 	check(http.StatusServiceUnavailable, "draining")
-	if response := get(t, http.DefaultClient, "http://"+ports.Public.Addr()+"/"); response.StatusCode != http.StatusOK || !response.Close {
-		t.Errorf("a request is answered %d, and closes %t", response.StatusCode, response.Close)
+	if got := get(t, http.DefaultClient, "http://"+ports.Public.Addr()+"/"); got.status != http.StatusOK || !got.closes {
+		t.Errorf("a request is answered %+v", got)
 	}
 	select {
 	case err := <-d.ended:
@@ -194,27 +194,28 @@ func failures(t *testing.T, ports *Ports) (names []string) {
 
 func TestDrainEnds(t *testing.T) {
 	t.Parallel()
-	ended := func(delay time.Duration, end func(*draining, context.CancelFunc)) (error, time.Duration) {
+	ended := func(delay time.Duration, end func(*draining, context.CancelFunc)) (took time.Duration, err error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		d := startDrain(ctx, bind(t, Serving{DrainDelay: delay}))
 		begin := time.Now()
 		end(d, cancel)
-		return receive(t, "the end of the drain", d.ended), time.Since(begin)
+		err = receive(t, "the end of the drain", d.ended)
+		return time.Since(begin), err
 	}
 	signal := func(d *draining, _ context.CancelFunc) { d.signals <- syscall.SIGTERM }
 	var stopped *run.SignalError
-	if err, _ := ended(0, signal); !errors.As(err, &stopped) {
+	if _, err := ended(0, signal); !errors.As(err, &stopped) {
 		t.Errorf("without a delay: %v", err)
 	}
 	const delay = 50 * time.Millisecond
-	if err, took := ended(delay, signal); !errors.As(err, &stopped) || took < delay {
+	if took, err := ended(delay, signal); !errors.As(err, &stopped) || took < delay {
 		t.Errorf("with a delay of %s: %v after %s", delay, err, took)
 	}
-	if err, _ := ended(long, func(_ *draining, cancel context.CancelFunc) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := ended(long, func(_ *draining, cancel context.CancelFunc) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("when another actor fails before a signal: %v", err)
 	}
-	if err, _ := ended(long, func(d *draining, cancel context.CancelFunc) {
+	if _, err := ended(long, func(d *draining, cancel context.CancelFunc) {
 		signal(d, cancel)
 		await(t, "the drain", func() bool { return d.draining.Load() })
 		cancel()
