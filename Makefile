@@ -60,6 +60,10 @@ verify: generate ## Fail when generated files, formatting or go.mod are not what
 build: ## Build the services into bin
 	$(BUILD) -o bin/ ./services/cmd/...
 
+.PHONY: image
+image: ## Build the images for amd64 and arm64 and push them to REGISTRY (default: the local one)
+	@cd hack/image && go run -buildvcs=false . -version "$(VERSION)" $(if $(REGISTRY),-registry "$(REGISTRY)")
+
 .PHONY: bench
 bench: ## Measure TheEye beside the bare ceilings
 	@hack/setup
