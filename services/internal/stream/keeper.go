@@ -15,8 +15,12 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 )
 
-// keepInterval is how often streams are trimmed and measured.
-const keepInterval = 2 * time.Second
+const (
+	// keepInterval is how often streams are trimmed and measured.
+	keepInterval = 2 * time.Second
+	// keepFor is how long a measurement is shown: many intervals, and less than any alert or autoscaler waits.
+	keepFor = 30 * time.Second
+)
 
 //go:embed trim.lua
 var trimSource string
@@ -37,25 +41,46 @@ type Keeper struct {
 	want   int
 	log    *slog.Logger
 
-	mu      sync.Mutex
-	backlog Backlog
+	now func() time.Time
+
+	mu       sync.Mutex
+	backlog  Backlog
+	memory   float64   // of Redis, by its limit; negative: not known
+	measured time.Time // zero: never
 }
 
-// NewKeeper registers theeye_oldest_unpersisted_seconds, theeye_pending_entries and theeye_stream_entries.
+// NewKeeper registers theeye_oldest_unpersisted_seconds, theeye_pending_entries, theeye_stream_entries and
+// theeye_redis_memory_ratio: of all streams, so that every replica shows the same. Without a measurement of late they
+// show nothing: an age that stands still would look like one that does not grow.
 func NewKeeper(client redis.UniversalClient, partitions int, log *slog.Logger, meter metric.Meter) (*Keeper, error) {
-	k := &Keeper{client: client, want: partitions, log: log}
+	k := &Keeper{client: client, want: partitions, log: log, now: time.Now}
 	age, err := meter.Float64ObservableGauge("theeye.oldest_unpersisted", metric.WithUnit("s"),
 		metric.WithDescription("Age of the oldest event that is accepted and not yet stored."))
 	pending, err2 := meter.Int64ObservableGauge("theeye.pending_entries", metric.WithDescription("Entries delivered and not acknowledged."))
 	length, err3 := meter.Int64ObservableGauge("theeye.stream_entries", metric.WithDescription("Entries in the streams."))
-	_, err4 := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		b := k.Backlog()
+	memory, err4 := meter.Float64ObservableGauge("theeye.redis.memory", metric.WithUnit("1"),
+		metric.WithDescription("What Redis holds by what it may hold (maxmemory), of the fullest master."))
+	_, err5 := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		b, full, known := k.shown()
+		if !known {
+			return nil
+		}
 		o.ObserveFloat64(age, b.OldestAge.Seconds())
 		o.ObserveInt64(pending, b.Pending)
 		o.ObserveInt64(length, b.Length)
+		if full >= 0 {
+			o.ObserveFloat64(memory, full)
+		}
 		return nil
-	}, age, pending, length)
-	return k, errors.Join(err, err2, err3, err4)
+	}, age, pending, length, memory)
+	return k, errors.Join(err, err2, err3, err4, err5)
+}
+
+// shown is the newest measurement, if it is new enough to be shown.
+func (k *Keeper) shown() (b Backlog, memory float64, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.backlog, k.memory, !k.measured.IsZero() && k.now().Sub(k.measured) <= keepFor
 }
 
 // Backlog returns the newest measurement.
@@ -107,8 +132,12 @@ func (k *Keeper) Keep(ctx context.Context) error {
 		total.Pending += pending
 		total.Length += length
 	}
+	memory, known := fullness(ctx, k.client)
+	if !known {
+		memory = -1
+	}
 	k.mu.Lock()
-	k.backlog = total
+	k.backlog, k.memory, k.measured = total, memory, k.now()
 	k.mu.Unlock()
 	return nil
 }
