@@ -128,7 +128,7 @@ that applies on its side refuses a name that is there twice. dict root, componen
 {{- define "theeye.env" -}}
 {{- $own := include (printf "theeye.%s.env" .component) . | trim -}}
 {{- $added := (get .root.Values .component).env -}}
-{{- $names := list "OTEL_EXPORTER_OTLP_ENDPOINT" -}}
+{{- $names := .root.Values.otlpEndpoint | empty | ternary list (list "OTEL_EXPORTER_OTLP_ENDPOINT") -}}
 {{- range fromYamlArray $own }}{{ $names = append $names .name }}{{ end -}}
 {{- range $added -}}
 {{- if has .name $names -}}
