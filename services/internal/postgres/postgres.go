@@ -33,13 +33,14 @@ const (
 	statementTimeout = "15s" // a batch takes well under a second; a lock held longer is somebody's fault and tried again
 )
 
-// Open returns a pool. What the URL leaves out is taken from the PG* variables of the environment, as libpq does; that is
-// how TLS is configured without touching a URL. It does not wait for the server: a service starts without it and heals. Sessions set
-// synchronous_commit themselves, so that a server's default of off cannot break the promise of an acknowledged commit.
+// Open returns a pool. It does not wait for the server: a service starts without it and heals. What the URL leaves out is
+// taken from the PG* variables of the environment, as libpq does, and so TLS can be configured without touching a URL.
+// Sessions set synchronous_commit themselves, so that a server's default of off cannot break the promise of an
+// acknowledged commit.
 func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
-		return nil, errors.New("parse postgres url: not a PostgreSQL connection string") // the cause would show the password
+		return nil, unparsed(err)
 	}
 	config.MaxConns = o.MaxConns
 	config.ConnConfig.ConnectTimeout = connectTimeout
@@ -49,6 +50,13 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	if params["statement_timeout"] == "" {
 		params["statement_timeout"] = statementTimeout
 	}
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		// Authorities are renewed: the file of sslrootcert as it is now, or as it was when it cannot be used now.
+		if now, err := pgx.ParseConfig(o.URL); err == nil {
+			c.TLSConfig, c.Fallbacks = now.TLSConfig, now.Fallbacks
+		}
+		return nil
+	}
 	if o.Tracing {
 		config.ConnConfig.Tracer = otelpgx.NewTracer()
 	}
@@ -57,6 +65,17 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("open postgres pool: %w", err)
 	}
 	return pool, nil
+}
+
+// unparsed says what is wrong with a connection string without the cause, which would show the password. Only what TLS
+// lacks is told: names of files, and modes.
+func unparsed(err error) error {
+	if parsing, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
+		if cause := parsing.Unwrap(); cause != nil && strings.HasSuffix(parsing.Error(), "failed to configure TLS ("+cause.Error()+")") {
+			return fmt.Errorf("parse postgres url: configure TLS: %w", cause)
+		}
+	}
+	return errors.New("parse postgres url: not a PostgreSQL connection string")
 }
 
 // Migrate brings a schema up to date by the numbered SQL files of migrations, one replica at a time: tern holds an
