@@ -3,12 +3,15 @@ What Helm runs at certain moments: each is a command of the operator's program, 
 it runs. They are Helm's hooks, of an order by weight: account and rights first.
 */}}
 
-{{/* A hook's annotations. dict event, weight. What succeeded is deleted, and what failed stays to be looked at, until the
-next time. */}}
+{{/* A hook's annotations. dict event, weight; logs: when Helm prints what a Job said (optional; from Helm 3.18 on). What
+succeeded is deleted, and what failed stays to be looked at, until the next time. */}}
 {{- define "theeye.hook" -}}
 helm.sh/hook: {{ .event }}
 helm.sh/hook-weight: {{ .weight | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- with .logs }}
+helm.sh/hook-output-log-policy: {{ . }}
+{{- end }}
 {{- end }}
 
 {{/* The pod of a hook. dict root, component, args; optional: mounts, volumes. */}}
@@ -46,15 +49,15 @@ volumes:
 {{- end }}
 {{- end }}
 
-{{/* The Job of a hook. dict root, component, event, args. */}}
+{{/* The Job of a hook. dict root, component, event, logs, retries, args; optional: mounts, volumes. */}}
 {{- define "theeye.hookJob" -}}
+{{- $hook := include "theeye.hook" (dict "event" .event "weight" 0 "logs" .logs) | fromYaml -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
-  {{- include "theeye.metadata" (merge (dict "annotations" (include "theeye.hook" (dict "event" .event "weight" 0) | fromYaml)) .) | nindent 2 }}
+  {{- include "theeye.metadata" (merge (dict "annotations" $hook) .) | nindent 2 }}
 spec:
-  {{- /* Three tries: a right that was given just now may take a moment to be known. */}}
-  backoffLimit: 3
+  backoffLimit: {{ .retries }}
   {{- /* Where it is applied without Helm, nobody else would take it away, and a Job cannot be changed. */}}
   ttlSecondsAfterFinished: 600
   template:
