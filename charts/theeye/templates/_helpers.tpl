@@ -3,11 +3,14 @@ Words that every template uses. Most take a dict: root is the root context ($), 
 persistence, operator, redis, postgres. None asks the cluster and none is random: two renders are the same, byte for byte.
 */}}
 
-{{/* What all names begin with: at most 40 characters, so that what is appended fits into a label of 63. */}}
+{{/* What all names begin with: at most 40 characters, so that what is appended fits into a label of 63. What is cut off
+counts by its hash, or releases whose names begin alike would take each other's passwords. */}}
 {{- define "theeye.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{- default $full .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- $full = default $full .Values.fullnameOverride -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) }}{{ fail (printf "no Service can be named %s: set fullnameOverride" $full) }}{{ end -}}
+{{- gt (len $full) 40 | ternary (printf "%s-%s" (trunc 33 $full | trimSuffix "-") (sha256sum $full | trunc 6)) $full -}}
 {{- end }}
 
 {{/* Name of what belongs to a component: <fullname>-<component>. dict root, component. */}}
