@@ -1,8 +1,8 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 
@@ -12,6 +12,9 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 )
 
+// OldestKubeVersion is the first that the chart takes. Helm's own default depends on how a program was built.
+const OldestKubeVersion = "v1.30.0"
+
 // Request says what is rendered.
 type Request struct {
 	// Chart is the folder of the chart, or its package.
@@ -20,7 +23,7 @@ type Request struct {
 	Release, Namespace string
 	// Values are laid over the chart's own.
 	Values map[string]any
-	// KubeVersion is the cluster's, like v1.30.0; empty: the one that this Helm was built for.
+	// KubeVersion is the cluster's, like v1.37.0; empty: OldestKubeVersion.
 	KubeVersion string
 	// APIVersions are what the cluster has besides Kubernetes' own, like monitoring.coreos.com/v1.
 	APIVersions []string
@@ -52,15 +55,13 @@ func Chart(request Request) (*Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the chart: %w", err)
 	}
-	install := action.NewInstall(action.NewConfiguration(action.ConfigurationSetLogger(slog.NewTextHandler(io.Discard, nil))))
+	install := action.NewInstall(action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler)))
 	install.DryRunStrategy = action.DryRunClient
 	install.Replace = true // no release is looked for
 	install.ReleaseName, install.Namespace = request.Release, request.Namespace
 	install.APIVersions = request.APIVersions
-	if request.KubeVersion != "" {
-		if install.KubeVersion, err = common.ParseKubeVersion(request.KubeVersion); err != nil {
-			return nil, fmt.Errorf("parse the version of Kubernetes: %w", err)
-		}
+	if install.KubeVersion, err = common.ParseKubeVersion(cmp.Or(request.KubeVersion, OldestKubeVersion)); err != nil {
+		return nil, fmt.Errorf("parse the version of Kubernetes: %w", err)
 	}
 	answer, err := install.Run(loaded, request.Values)
 	if err != nil {
