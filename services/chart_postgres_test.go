@@ -113,13 +113,23 @@ func (p *chartPostgres) restart() {
 	p.start()
 }
 
-// killAll kills whatever runs on the data, as the end of a container does.
+// killAll kills whatever runs on the data, as the end of a container does, and waits until even its ids are free: the next
+// server would take them for one that still runs, as it can't in a container of its own.
 func (p *chartPostgres) killAll() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), patience)
 	defer cancel()
 	for _, data := range []string{"data", "data.new"} {
-		if err := servers.End(ctx, syscall.SIGKILL, servers.Inside(p.path(data), "postgres")...); err != nil {
+		pids := servers.Inside(p.path(data), "postgres")
+		gone := func(context.Context) error {
+			for _, pid := range pids {
+				if syscall.Kill(pid, 0) == nil {
+					return fmt.Errorf("process %d is still there", pid)
+				}
+			}
+			return nil
+		}
+		if err := errors.Join(servers.End(ctx, syscall.SIGKILL, pids...), servers.Await(ctx, nil, "", gone)); err != nil {
 			p.t.Error(err)
 		}
 	}
