@@ -17,6 +17,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 )
 
 // options are the flags.
@@ -35,6 +38,7 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	klog.SetLogger(logr.Discard()) // client libraries tell on standard error of every watch that ends
 	err := run(ctx, os.Args[1:])
 	stop()
 	switch {
