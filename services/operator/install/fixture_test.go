@@ -1,7 +1,6 @@
 package install
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -182,6 +181,37 @@ func (w *world) get(object client.Object) error {
 	return w.admin.Get(w.t.Context(), client.ObjectKeyFromObject(object), object)
 }
 
+// withoutTheType takes TheEye's CRD away, with all Applications; the function that it returns brings it back.
+func (w *world) withoutTheType() (restore func()) {
+	w.t.Helper()
+	w.cluster.Kubectl(w.t, "delete", "crd", "applications.theeye.dev", "--wait=false")
+	w.eventually(func() error { // finalizers of other tests keep it from going
+		if err := w.admin.List(w.t.Context(), &v1alpha1.ApplicationList{}); err == nil {
+			return errors.Join(errors.New("the type is still there"), w.strip())
+		}
+		return nil
+	})
+	return func() {
+		w.cluster.Kubectl(w.t, "apply", "--server-side", "-f", "../../../config/crd")
+		w.cluster.Kubectl(w.t, "wait", "--for=condition=Established", "--timeout=60s", "crd/applications.theeye.dev")
+	}
+}
+
+// strip takes every finalizer off every Application.
+func (w *world) strip() error {
+	list := &v1alpha1.ApplicationList{}
+	if err := w.admin.List(w.t.Context(), list); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+		if err := client.IgnoreNotFound(w.admin.Patch(w.t.Context(), &list.Items[i], patch)); err != nil {
+			return fmt.Errorf("strip: %w", err)
+		}
+	}
+	return nil
+}
+
 // eventually repeats a check until it succeeds.
 func (w *world) eventually(check func() error) {
 	w.t.Helper()
@@ -198,73 +228,6 @@ func (w *world) eventually(check func() error) {
 		case <-ctx.Done():
 			w.t.Fatal(err)
 		case <-retry.C:
-		}
-	}
-}
-
-// running is an errand that was started.
-type running struct {
-	w     *world
-	ended chan error
-}
-
-func (w *world) start(run func(context.Context) error) *running {
-	w.t.Helper()
-	r := &running{w, make(chan error, 1)}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	w.t.Cleanup(func() { cancel(); <-done })
-	go func() { defer close(done); r.ended <- run(ctx) }()
-	return r
-}
-
-// end waits for the errand's end.
-func (r *running) end() error {
-	r.w.t.Helper()
-	select {
-	case err := <-r.ended:
-		return err
-	case <-time.After(patience):
-		return errors.New("the errand does not end")
-	}
-}
-
-// lines is what was printed.
-type lines struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	changed chan struct{} // closed with the next line
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	close(l.changed)
-	l.changed = make(chan struct{})
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// await returns when a text was printed.
-func (l *lines) await(t *testing.T, text string) {
-	t.Helper()
-	timeout := time.After(patience)
-	for {
-		l.mu.Lock()
-		there, changed := strings.Contains(l.text.String(), text), l.changed
-		l.mu.Unlock()
-		if there {
-			return
-		}
-		select {
-		case <-changed:
-		case <-timeout:
-			t.Fatalf("%q was not printed", text)
 		}
 	}
 }
