@@ -64,7 +64,8 @@ func (r *chartRedis) users(target string) servers.Command {
 	}
 }
 
-func (r *chartRedis) start() {
+// start starts Redis, with more arguments for a test's own purpose.
+func (r *chartRedis) start(more ...string) {
 	r.t.Helper()
 	binary, err := servers.FindRedis()
 	if err != nil {
@@ -75,9 +76,9 @@ func (r *chartRedis) start() {
 		r.t.Fatal(err)
 	}
 	if r.Process, err = servers.Start(servers.Command{
-		Path: binary, LogFile: r.path("redis.log"), Dir: r.dir, Args: []string{
+		Path: binary, LogFile: r.path("redis.log"), Dir: r.dir, Args: append([]string{
 			config, "--bind", "127.0.0.1", "--port", r.port, "--dir", r.dir, "--aclfile", r.path("users.acl"),
-		},
+		}, more...),
 	}); err != nil {
 		r.t.Fatal(err)
 	}
