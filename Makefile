@@ -10,11 +10,14 @@ BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 LOCAL := go run -buildvcs=false ./hack/local
 # Tools are pinned in a module of their own, apart from what the services are built from.
 TOOL := go tool -modfile=hack/tools/go.mod
+LINT := go tool -modfile=../tools/go.mod golangci-lint
+# What needs more than the services do is in modules of its own, whose tests have no data races to find.
+MODULES := hack/alerts hack/chart hack/image
 FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: up
 up: ## Run TheEye on this machine, and try it; again: repair it
@@ -33,6 +36,7 @@ clean: ## Stop what up started, remove its data
 test: ## Test everything, on real servers, with the race detector
 	@hack/setup --test
 	go test -race -timeout 20m ./...
+	@for module in $(MODULES); do echo "go test -C $$module ./..." && go test -C $$module -timeout 20m ./... || exit 1; done
 
 .PHONY: check
 check: lint verify test ## All that a change must pass: lint, verify, test
@@ -40,10 +44,14 @@ check: lint verify test ## All that a change must pass: lint, verify, test
 .PHONY: lint
 lint: ## Run the linters
 	$(TOOL) golangci-lint run --allow-serial-runners
+	@for module in $(MODULES); do \
+		echo "golangci-lint run in $$module" && (cd $$module && $(LINT) run --allow-serial-runners) || exit 1; \
+	done
 
 .PHONY: fmt
 fmt: ## Format the sources
 	$(TOOL) golangci-lint fmt
+	@for module in $(MODULES); do (cd $$module && $(LINT) fmt) || exit 1; done
 
 .PHONY: generate
 generate: ## Write the generated files again
@@ -52,8 +60,7 @@ generate: ## Write the generated files again
 .PHONY: verify
 verify: generate ## Fail when generated files, formatting or go.mod are not what they should be, or the tree is dirty
 	@unformatted=$$(gofmt -l api hack services) && [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
-	go mod tidy -diff
-	go mod verify
+	@for module in . $(MODULES); do echo "go mod tidy -diff, go mod verify in $$module" && (cd $$module && go mod tidy -diff && go mod verify) || exit 1; done
 	@changed=$$(git status --porcelain) && [ -z "$$changed" ] || { echo "the tree is dirty:"; echo "$$changed"; git --no-pager diff --stat; exit 1; }
 
 .PHONY: build
@@ -63,6 +70,14 @@ build: ## Build the services into bin
 .PHONY: image
 image: ## Build the images for amd64 and arm64 and push them to REGISTRY (default: the local one)
 	@cd hack/image && go run -buildvcs=false . -version "$(VERSION)" $(if $(REGISTRY),-registry "$(REGISTRY)")
+
+.PHONY: chart
+chart: ## Check the chart and pack it, with the images of make image, into .local/chart
+	@cd hack/chart && go run -buildvcs=false ./build package -version "$(VERSION)"
+
+.PHONY: e2e
+e2e: ## Make images and chart, and try TheEye's whole life on a cluster: KUBECONFIG's, else one by kind
+	@cluster=$$(hack/cluster/find) && eval "$$cluster" && VERSION="$(VERSION)" $(if $(REGISTRY),REGISTRY="$(REGISTRY)") hack/chart/e2e/run
 
 .PHONY: bench
 bench: ## Measure TheEye beside the bare ceilings

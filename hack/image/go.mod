@@ -2,7 +2,10 @@ module github.com/theeye-dev/theeye/hack/image
 
 go 1.26.3
 
-tool github.com/google/ko
+tool (
+	github.com/google/ko
+	sigs.k8s.io/kind
+)
 
 require (
 	github.com/google/go-cmp v0.7.0

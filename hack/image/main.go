@@ -38,6 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		"`repository` below which the images go (KO_DOCKER_REPO); default: "+localRegistry+"/theeye-dev/theeye when a registry listens there")
 	base := fs.String("base", os.Getenv("KO_DEFAULTBASEIMAGE"),
 		"`image` to build on (KO_DEFAULTBASEIMAGE); default: distroless' static, from the local registry when it has it")
+	onlyBase := fs.Bool("base-only", false, "print the base by digest, and build nothing")
 	if err := fs.Parse(args); err != nil {
 		return err //nolint:wrapcheck // printed by the flag package already
 	}
@@ -45,11 +46,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tags, err := tags(*root, *version, to)
+	on, err := findBase(ctx, *base, to)
 	if err != nil {
 		return err
 	}
-	on, err := findBase(ctx, *base, to)
+	if *onlyBase {
+		_, err := fmt.Fprintln(out, on.ref)
+		return err //nolint:wrapcheck // of the terminal
+	}
+	tags, err := tags(*root, *version, to)
 	if err != nil {
 		return err
 	}
