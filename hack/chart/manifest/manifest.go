@@ -15,7 +15,10 @@ import (
 )
 
 // Object is one resource as it was rendered.
-type Object struct{ unstructured.Unstructured }
+type Object struct {
+	unstructured.Unstructured
+	Source string // the template, where Helm's comment names it
+}
 
 // String names an object as people do: Deployment/theeye-ingest.
 func (o Object) String() string { return o.GetKind() + "/" + o.GetName() }
@@ -40,14 +43,26 @@ func Parse(rendered string) ([]Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("split documents: %w", err)
 		}
-		object := Object{}
-		if err := strict.UnmarshalStrict(document, &object.Object); err != nil {
+		encoded, err := strict.YAMLToJSONStrict(document)
+		if err != nil {
 			return nil, fmt.Errorf("read document %d: %w\n%s", len(objects)+1, err, document)
 		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
+		if string(encoded) == "null" {
+			continue
 		}
+		object := Object{Source: source(document)}
+		if err := object.UnmarshalJSON(encoded); err != nil {
+			return nil, fmt.Errorf("read document %d: %w\n%s", len(objects)+1, err, document)
+		}
+		objects = append(objects, object)
 	}
+}
+
+// source reads Helm's comment at the head of a document.
+func source(document []byte) string {
+	_, after, _ := bytes.Cut(document, []byte("# Source: "))
+	line, _, _ := bytes.Cut(after, []byte("\n"))
+	return string(bytes.TrimSpace(line))
 }
 
 // OfKind are the objects of a kind.

@@ -31,13 +31,20 @@ spec: {containers: [{name: only}]}
 apiVersion: v1
 kind: Service
 metadata: {name: web}
+---
+# Source: theeye/templates/web.yaml
+kind: Secret
+metadata: {name: web}
 `
 
 func TestParse(t *testing.T) {
 	t.Parallel()
 	objects, err := manifest.Parse(several)
-	if err != nil || len(objects) != 3 {
-		t.Fatalf("%d objects, %v; want 3", len(objects), err)
+	if err != nil || len(objects) != 4 {
+		t.Fatalf("%d objects, %v; want 4", len(objects), err)
+	}
+	if objects[2].Source != "" || objects[3].Source != "theeye/templates/web.yaml" || objects[3].String() != "Secret/web" {
+		t.Errorf("the last two are %v of %q and %v of %q", objects[2], objects[2].Source, objects[3], objects[3].Source)
 	}
 	services, err := manifest.Typed[corev1.Service](objects, "Service")
 	if err != nil || len(services) != 1 || services[0].Name != "web" {

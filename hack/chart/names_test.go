@@ -1,0 +1,148 @@
+package chart_test
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	validate "k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/theeye-dev/theeye/hack/chart/manifest"
+	"github.com/theeye-dev/theeye/hack/chart/render"
+)
+
+// longest is how long Helm lets the name of a release be.
+const longest = 53
+
+// releaseNames are those that Helm takes and people have.
+func releaseNames() []string {
+	return []string{
+		"a", "theeye", "theeye-blue", strings.Repeat("a", 40), strings.Repeat("a", 33) + "-theeye-x", // a cut at a hyphen
+		strings.Repeat("a", 39) + "-" + strings.Repeat("b", longest-40), strings.Repeat("a", longest),
+	}
+}
+
+// Names stay within what Kubernetes takes, however long the release's is.
+func TestNamesAreValid(t *testing.T) {
+	t.Parallel()
+	for _, release := range releaseNames() {
+		for variantName, values := range variants(t) {
+			v := renderAs(t, release, values)
+			seen := map[string]bool{}
+			for _, o := range v.objects {
+				id := o.GroupVersionKind().GroupKind().String() + " " + o.GetNamespace() + "/" + o.GetName()
+				if seen[id] {
+					t.Errorf("%s, release %s: %s is there twice", variantName, release, id)
+				}
+				seen[id] = true
+				for _, fault := range nameFaults(o) {
+					t.Errorf("%s, release %s: %s: %s", variantName, release, o, fault)
+				}
+			}
+			checkPodNames(t, v)
+		}
+	}
+}
+
+func renderAs(t *testing.T, release string, values map[string]any) variant {
+	t.Helper()
+	r := request(values)
+	r.Release = release
+	rendered, err := render.Chart(r)
+	if err != nil {
+		t.Fatalf("release %s: %v", release, err)
+	}
+	return read(t, release, values, rendered)
+}
+
+// nameFaults are what Kubernetes would find wrong with an object's name and labels.
+func nameFaults(o manifest.Object) []string {
+	var faults []string
+	switch o.GetKind() {
+	case "Service":
+		faults = validate.IsDNS1035Label(o.GetName())
+	case "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding":
+		if strings.ContainsAny(o.GetName(), "/%") {
+			faults = append(faults, "no path segment")
+		}
+	case "StatefulSet": // <name>-<ten of the revision's> is a label, and <name>-0 a host name
+		faults = validate.IsDNS1123Label(o.GetName() + "-0123456789")
+	case "Deployment", "Job", "HorizontalPodAutoscaler":
+		faults = validate.IsDNS1123Label(o.GetName())
+	default:
+		faults = validation.NameIsDNSSubdomain(o.GetName(), false)
+	}
+	for key, value := range o.GetLabels() {
+		for _, fault := range append(validate.IsQualifiedName(key), validate.IsValidLabelValue(value)...) {
+			faults = append(faults, key+"="+value+": "+fault)
+		}
+	}
+	if name, found, _ := unstructured.NestedString(o.Object, "spec", "commonName"); found && len(name) > 64 {
+		faults = append(faults, "a certificate's common name has at most 64 characters")
+	}
+	return faults
+}
+
+// checkPodNames checks the names inside pods, which only the making of a pod would find wrong.
+func checkPodNames(t *testing.T, v variant) {
+	t.Helper()
+	for _, w := range v.pods {
+		for key, value := range w.Template.Labels {
+			for _, fault := range validate.IsValidLabelValue(value) {
+				t.Errorf("%s: %s: label %s: %s", v.name, w.Object, key, fault)
+			}
+		}
+		for _, volume := range w.Template.Spec.Volumes {
+			for _, fault := range validate.IsDNS1123Label(volume.Name) {
+				t.Errorf("%s: %s: volume %s: %s", v.name, w.Object, volume.Name, fault)
+			}
+		}
+	}
+}
+
+// Names that no Service can have are told so, and the way out with it: not by the API server, after half of it is there.
+func TestImpossibleNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, release := range []string{"1st", "my.release"} {
+		r := request(nil)
+		r.Release = release
+		rendered, err := render.Chart(r)
+		if err != nil {
+			if !strings.Contains(err.Error(), "fullnameOverride") {
+				t.Errorf("%s: the error does not tell the way out: %v", release, err)
+			}
+			continue
+		}
+		for _, service := range typed[corev1.Service](t, read(t, release, nil, rendered), "Service") {
+			for _, fault := range validate.IsDNS1035Label(service.Name) {
+				t.Errorf("release %s: Service %s: %s", release, service.Name, fault)
+			}
+		}
+	}
+}
+
+// Two releases, in one namespace or in two, have nothing in common but the resource definition.
+func TestReleasesKeepApart(t *testing.T) {
+	t.Parallel()
+	owner := map[string]string{}
+	long := strings.Repeat("a", longest-1)
+	for _, at := range []struct{ release, namespace string }{
+		{"blue", "one"}, {"green", "one"}, {"blue", "two"}, {long + "a", "one"}, {long + "b", "one"},
+	} {
+		r := request(map[string]any{})
+		r.Release, r.Namespace = at.release, at.namespace
+		rendered, err := render.Chart(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range read(t, at.release, nil, rendered).objects {
+			id := o.GetNamespace() + "/" + o.String()
+			if other, taken := owner[id]; taken && o.GetKind() != "CustomResourceDefinition" {
+				t.Errorf("%s is %s's and %s/%s's", id, other, at.namespace, at.release)
+			}
+			owner[id] = at.namespace + "/" + at.release
+		}
+	}
+}
