@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -123,7 +124,7 @@ func (s *suite) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return connections(report)
+	return errors.Join(s.steady(ctx), connections(report))
 }
 
 // gone waits until pods that were replaced have really ended: they serve on for a while.

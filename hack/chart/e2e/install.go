@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/theeye-dev/theeye/api/v1alpha1"
+	"github.com/theeye-dev/theeye/hack/chart/e2e/cluster"
 	"github.com/theeye-dev/theeye/hack/chart/e2e/load"
 )
 
@@ -70,8 +71,7 @@ func (s *suite) install(ctx context.Context) error {
 	}
 	s.figures.ready = took
 	s.say("all pods Ready %.1fs after helm install", took.Seconds())
-	s.passwords, err = s.readPasswords(ctx)
-	return err
+	return nil
 }
 
 // installed installs a package and waits until all is Ready: how long that took.
@@ -83,8 +83,25 @@ func (s *suite) installed(ctx context.Context, file string) (time.Duration, erro
 	}
 	s.notes = notes
 	s.say("helm install returned after %.1fs", time.Since(begun).Seconds())
-	err = s.cluster.Ready(ctx, s.options.namespace, s.labels(""))
-	return time.Since(begun), err //nolint:wrapcheck // says all
+	if err := s.cluster.Ready(ctx, s.options.namespace, s.labels("")); err != nil {
+		return 0, err //nolint:wrapcheck // says all
+	}
+	took := time.Since(begun)
+	return took, s.steady(ctx)
+}
+
+// steady fails when a container has ended and was started again: what waits for others does so without dying.
+func (s *suite) steady(ctx context.Context) error {
+	pods, err := s.cluster.Pods(ctx, s.options.namespace, s.labels(""))
+	if err != nil {
+		return err //nolint:wrapcheck // says all
+	}
+	for _, pod := range pods {
+		if n := cluster.Restarts(pod); n > 0 {
+			return fmt.Errorf("%s was restarted %d times", pod.Name, n)
+		}
+	}
+	return nil
 }
 
 func (s *suite) readPasswords(ctx context.Context) (*corev1.Secret, error) {

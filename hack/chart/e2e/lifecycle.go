@@ -25,6 +25,9 @@ func (s *suite) again(ctx context.Context) error {
 	if err != nil {
 		return err //nolint:wrapcheck // says all
 	}
+	if s.passwords, err = s.readPasswords(ctx); err != nil {
+		return err
+	}
 	report, err := s.under(ctx, load.Plan{Run: "again", Rate: faultRate, Batch: 1}, func(ctx context.Context) error {
 		return s.helm.Upgrade(ctx, s.options.chart, time.Minute)
 	})
@@ -38,14 +41,16 @@ func (s *suite) again(ctx context.Context) error {
 	if !maps.Equal(before, after) {
 		return fmt.Errorf("pods and their restarts were %v and are %v", before, after)
 	}
+	return errors.Join(s.samePasswords(ctx), connections(report))
+}
+
+// samePasswords fails when they are not what they were.
+func (s *suite) samePasswords(ctx context.Context) error {
 	passwords, err := s.readPasswords(ctx)
-	if err != nil {
-		return err
+	if err == nil && !reflect.DeepEqual(passwords.Data, s.passwords.Data) {
+		err = errors.New("the passwords have changed")
 	}
-	if !reflect.DeepEqual(passwords.Data, s.passwords.Data) {
-		return errors.New("the passwords have changed")
-	}
-	return connections(report)
+	return err
 }
 
 // kept is what the release's namespace has after an uninstall, and the notes say so.
@@ -66,6 +71,9 @@ func (s *suite) uninstall(ctx context.Context) error {
 	}
 	var err error
 	if s.clientID, err = s.shop.clientID(ctx); err != nil {
+		return err
+	}
+	if s.passwords, err = s.readPasswords(ctx); err != nil {
 		return err
 	}
 	begun := time.Now()
@@ -166,7 +174,7 @@ func (s *suite) reinstall(ctx context.Context) error {
 	if report.Statuses["202"] != report.Requests || report.Credentials != 2 {
 		return fmt.Errorf("not every answer was 202, or the credentials changed once more: %s, %d credentials", counts(report.Progress), report.Credentials)
 	}
-	return s.total(ctx)
+	return errors.Join(s.samePasswords(ctx), s.total(ctx))
 }
 
 // total compares all that shop's app has sent in its life with all that there is.
@@ -185,15 +193,13 @@ func (s *suite) total(ctx context.Context) error {
 
 // installPreceding installs what is to be upgraded, with an Application and its app.
 func (s *suite) installPreceding(ctx context.Context) error {
-	err := s.cluster.EnsureNamespace(ctx, s.tools(), nil)
-	if err != nil {
+	if err := s.cluster.EnsureNamespace(ctx, s.tools(), nil); err != nil {
 		return err //nolint:wrapcheck // says all
 	}
 	if _, err := s.installed(ctx, s.options.from); err != nil {
 		return err
 	}
-	s.passwords, err = s.readPasswords(ctx)
-	return errors.Join(err, s.firstEvents(ctx))
+	return s.firstEvents(ctx)
 }
 
 // upgrade goes to the version to test under load; that is a restart of everything with another version.
@@ -220,5 +226,5 @@ func (s *suite) upgrade(ctx context.Context) error {
 	if err != nil || after != before {
 		return errors.Join(err, fmt.Errorf("the client id was %s and is %s", before, after))
 	}
-	return errors.Join(s.test(ctx), s.total(ctx), connections(report))
+	return errors.Join(s.steady(ctx), s.test(ctx), s.total(ctx), connections(report))
 }

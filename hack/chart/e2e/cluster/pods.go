@@ -61,7 +61,7 @@ func (c *Cluster) Lives(ctx context.Context, namespace string, labels map[string
 	pods, err := c.Pods(ctx, namespace, labels)
 	lives := Lives{}
 	for _, p := range pods {
-		lives[p.UID] = restarts(p)
+		lives[p.UID] = Restarts(p)
 	}
 	return lives, err
 }
@@ -77,7 +77,7 @@ func (c *Cluster) Reborn(ctx context.Context, namespace string, labels map[strin
 			return fmt.Sprintf("%d pods, not %d", len(pods), len(before)), nil
 		}
 		for _, p := range pods {
-			if starts, known := before[p.UID]; known && restarts(p) == starts {
+			if starts, known := before[p.UID]; known && Restarts(p) == starts {
 				return p.Name + " is as before", nil
 			}
 			if !PodReady(p) {
@@ -88,7 +88,8 @@ func (c *Cluster) Reborn(ctx context.Context, namespace string, labels map[strin
 	})
 }
 
-func restarts(p corev1.Pod) int32 {
+// Restarts is how often containers of a pod were started again.
+func Restarts(p corev1.Pod) int32 {
 	total := int32(0)
 	for _, s := range p.Status.ContainerStatuses {
 		total += s.RestartCount

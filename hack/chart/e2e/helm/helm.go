@@ -30,6 +30,7 @@ type Client struct {
 
 // New makes a client for a release, which need not exist.
 func New(kubeconfig, namespace, name string) (*Client, error) {
+	kube.ManagedFieldsManager = "helm" // else it is this program's name, and fields of the command's own would conflict
 	c := &Client{kubeconfig: kubeconfig, namespace: namespace, name: name}
 	_, err := c.configuration() // a kubeconfig that is none shows here
 	return c, err
