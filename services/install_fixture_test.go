@@ -103,7 +103,7 @@ func (e *errand) await(text string) {
 // end waits for its end and returns what it printed; its exit code must be the given one, and its output have texts.
 func (e *errand) end(code int, texts ...string) string {
 	e.o.t.Helper()
-	<-e.ended
+	e.wait()
 	said := e.said()
 	if got := e.cmd.ProcessState.ExitCode(); got != code {
 		e.o.t.Errorf("it ended with %d, want %d:\n%s", got, code, said)
@@ -122,5 +122,13 @@ func (e *errand) kill() {
 	if err := e.cmd.Process.Kill(); err != nil {
 		e.o.t.Fatal(err)
 	}
-	<-e.ended
+	e.wait()
+}
+
+// wait returns when the process has ended, whichever way.
+func (e *errand) wait() {
+	e.o.t.Helper()
+	if err := <-e.ended; err != nil && !errors.As(err, new(*exec.ExitError)) {
+		e.o.t.Fatal(err)
+	}
 }

@@ -50,19 +50,28 @@ func (o *try) validate() []error {
 }
 
 func (o *try) run(ctx context.Context, c client.Client, p *install.Progress) error {
+	asking, err := o.asker()
+	if err != nil {
+		return err
+	}
+	t := &install.Trial{
+		Client: c, Application: client.ObjectKey{Namespace: o.namespace, Name: o.name}, IngestURL: o.ingestURL,
+		PersistenceURL: o.persistenceURL, HTTP: asking, Timeout: o.timeout, Progress: p,
+	}
+	return t.Run(ctx)
+}
+
+// asker asks ingest and persistence.
+func (o *try) asker() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
 	if len(o.caFiles) > 0 {
 		trusted, err := trust(o.caFiles)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
 	}
-	t := &install.Trial{
-		Client: c, Application: client.ObjectKey{Namespace: o.namespace, Name: o.name}, IngestURL: o.ingestURL,
-		PersistenceURL: o.persistenceURL, HTTP: &http.Client{Transport: transport}, Timeout: o.timeout, Progress: p,
-	}
-	return t.Run(ctx)
+	return &http.Client{Transport: transport}, nil
 }
 
 // trust reads certificates.

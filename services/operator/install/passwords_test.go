@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 	"sync"
@@ -172,9 +173,7 @@ func TestPasswordsOfTwoRuns(t *testing.T) {
 			if len(g.taken) != 1 {
 				t.Fatalf("the Secret was written %d times", len(g.taken))
 			}
-			for key, value := range g.taken[0] {
-				want[key] = value
-			}
+			maps.Copy(want, g.taken[0])
 			secret := w.secret()
 			complete(t, secret)
 			if !cmp.Equal(want, secret.Data) {
