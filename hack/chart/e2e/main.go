@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string) error {
 func parseOptions(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("e2e", flag.ContinueOnError)
-	flags.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its current context is used")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "file that names the cluster; default: as kubectl does")
 	flags.StringVar(&o.namespace, "namespace", "theeye-e2e", "namespace of the release; others begin with this name")
 	flags.StringVar(&o.chart, "chart", "", "package of the chart to test, from make chart")
 	flags.StringVar(&o.from, "from", "", "package of the preceding release's chart, to upgrade from; without it that part is left out")

@@ -38,9 +38,11 @@ type Cluster struct {
 	Dynamic   dynamic.Interface
 }
 
-// Connect connects to the cluster of a kubeconfig.
+// Connect connects to the cluster of a kubeconfig; "": to the one that kubectl would.
 func Connect(kubeconfig string) (*Cluster, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
