@@ -381,6 +381,13 @@ func (s *system) whileRunning(w workload, a application, disturb func()) (repeat
 // has returned.
 func (s *system) withBatchInHand(f func()) {
 	s.t.Helper()
+	s.withWriteInHand("persistence.ledger", func() {}, f)
+}
+
+// withWriteInHand locks a table, begins something that makes a service write to it, and calls f while the service waits.
+// The table is locked until f has returned.
+func (s *system) withWriteInHand(table string, begin, f func()) {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.postgresURL)
@@ -389,15 +396,16 @@ func (s *system) withBatchInHand(f func()) {
 		return
 	}
 	defer conn.Close(ctx) //nolint:errcheck // it ends the transaction
-	if _, err := conn.Exec(ctx, "BEGIN; LOCK persistence.ledger IN EXCLUSIVE MODE"); err != nil {
+	if _, err := conn.Exec(ctx, "BEGIN; LOCK "+table+" IN EXCLUSIVE MODE"); err != nil {
 		s.t.Error(err)
 		return
 	}
+	go begin()
 	eventually(s.t, func() error {
 		var waiting bool
-		err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'persistence.ledger'::regclass)").Scan(&waiting)
+		err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass)", table).Scan(&waiting)
 		if err == nil && !waiting {
-			err = errors.New("persistence never wrote to the ledger")
+			err = errors.New("nobody writes to " + table)
 		}
 		return err
 	})
