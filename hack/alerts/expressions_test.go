@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -73,7 +74,7 @@ func note(used map[string]bool, selector *parser.VectorSelector, grouped []strin
 	}
 	for _, m := range selector.LabelMatchers {
 		switch {
-		case m.Name == labels.MetricName || slices.Contains(foreign, m.Name):
+		case m.Name == model.MetricNameLabel || slices.Contains(foreign, m.Name):
 		case slices.Contains(discrete, m.Name):
 			for value := range strings.SplitSeq(m.Value, "|") {
 				used[selector.Name+" "+m.Name+"="+value] = true
