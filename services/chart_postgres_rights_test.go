@@ -18,8 +18,11 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
-// insufficientPrivilege is what PostgreSQL answers whoever must not do something.
-const insufficientPrivilege = "42501"
+// What PostgreSQL answers whoever must not do something, and whoever pg_hba.conf does not know.
+const (
+	insufficientPrivilege = "42501"
+	noEntry               = "28000"
+)
 
 // checkRoles checks that each of the two roles has its own schema and nothing else. connect connects as theeye_auth or
 // theeye_persistence.
@@ -57,11 +60,16 @@ func TestRolesMayDoNothingElse(t *testing.T) {
 	p := newChartPostgres(t)
 	p.start()
 	checkRoles(t, p.connect)
+	admin := p.connect("admin")
 	for _, database := range []string{"postgres", "template1"} {
-		target := strings.Replace(p.url("auth"), "/theeye?", "/"+database+"?", 1)
-		if conn, err := pgx.Connect(t.Context(), target); err == nil {
-			_ = conn.Close(t.Context())
-			t.Errorf("theeye_auth connects to %s", database)
+		var answer *pgconn.PgError
+		_, err := pgx.Connect(t.Context(), strings.Replace(p.url("auth"), "/theeye?", "/"+database+"?", 1))
+		if !errors.As(err, &answer) || answer.Code != noEntry {
+			t.Errorf("theeye_auth connects to %s: %v", database, err)
+		}
+		var may bool
+		if err := admin.QueryRow(t.Context(), "SELECT has_database_privilege('theeye_auth', $1, 'CONNECT')", database).Scan(&may); err != nil || may {
+			t.Errorf("theeye_auth may connect to %s: %v, %v", database, may, err)
 		}
 	}
 	p.passwords["admin"], p.passwords["auth"] = p.passwords["auth"], p.passwords["admin"]
