@@ -206,6 +206,33 @@ func TestEveryPodHasAPolicy(t *testing.T) {
 	})
 }
 
+// Between the release's own pods both sides say the same: what one side alone denies is one mistake away from open. (With
+// clients and readers named; by default those rules are for all pods.)
+func TestBothSidesAgree(t *testing.T) {
+	t.Parallel()
+	v := with(t, `{networkPolicy: {clients: [{ipBlock: {cidr: 203.0.113.0/24}}], readers: [{podSelector: {matchLabels: {app: a}}}]}}`)
+	policies := network.Policies(typed[networkingv1.NetworkPolicy](t, v, "NetworkPolicy"))
+	agreed := 0
+	for _, from := range insiders(v) {
+		for _, to := range insiders(v) {
+			for name, number := range to.Ports {
+				port := network.Port{Protocol: corev1.ProtocolTCP, Number: number}
+				leaves, err1 := policies.Leaves(from, to, port)
+				enters, err2 := policies.Enters(from, to, port)
+				if leaves != enters || err1 != nil || err2 != nil {
+					t.Errorf("%s -> %s: %s leaves: %v, enters: %v; %v, %v", from.Name, to.Name, name, leaves, enters, err1, err2)
+				}
+				if leaves && enters {
+					agreed++
+				}
+			}
+		}
+	}
+	if agreed != 9 { // those of testdata/edges/defaults.txt that have two names
+		t.Errorf("%d edges", agreed)
+	}
+}
+
 // dig finds a value below others; nil where there is none.
 func dig(values map[string]any, path ...string) any {
 	var at any = values

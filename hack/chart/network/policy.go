@@ -37,12 +37,21 @@ type Port struct {
 // Policies are all that a cluster has.
 type Policies []networkingv1.NetworkPolicy
 
-// Allow says whether a connection gets through.
+// Allow says whether a connection gets through: whether both sides let it.
 func (p Policies) Allow(from, to Endpoint, port Port) (bool, error) {
-	leave, err := p.direction(from, to, to, port, networkingv1.PolicyTypeEgress)
-	if err != nil || !leave {
+	if leaves, err := p.Leaves(from, to, port); err != nil || !leaves {
 		return false, err
 	}
+	return p.Enters(from, to, port)
+}
+
+// Leaves says whether the sender's policies let a connection out.
+func (p Policies) Leaves(from, to Endpoint, port Port) (bool, error) {
+	return p.direction(from, to, to, port, networkingv1.PolicyTypeEgress)
+}
+
+// Enters says whether the receiver's policies let a connection in.
+func (p Policies) Enters(from, to Endpoint, port Port) (bool, error) {
 	return p.direction(to, from, to, port, networkingv1.PolicyTypeIngress)
 }
 
