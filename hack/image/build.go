@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -73,6 +74,7 @@ func published(output string, expected int) ([]name.Digest, error) {
 	if len(all) != expected {
 		return nil, fmt.Errorf("ko pushed %d images, not %d", len(all), expected)
 	}
+	slices.SortFunc(all, func(a, b name.Digest) int { return strings.Compare(a.String(), b.String()) }) // ko's order is that of its builds' ends
 	return all, nil
 }
 

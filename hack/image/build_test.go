@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,6 +84,13 @@ func checkImage(t *testing.T, in name.Repository, built v1.ImageIndex, platform 
 	config := configOf(t, image)
 	if config.Config.User != user {
 		t.Errorf("it runs as %q", config.Config.User)
+	}
+	commit, err := git(t.Context(), root, "log", "-1", "--format=%ct")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strconv.FormatInt(config.Created.Unix(), 10); got != commit {
+		t.Errorf("it says that it was made at %s, not at its commit's time %s", got, commit)
 	}
 	if got := config.Config.Labels["org.opencontainers.image.version"]; got != version {
 		t.Errorf("its label says version %q", got)
