@@ -55,18 +55,14 @@ func TestAReplicaIsReplacedUnderLoad(t *testing.T) {
 		})
 	}
 	advance()
-	balanced := make(chan struct{})
-	go func() {
-		defer close(balanced)
-		s.awaitStatus(s.ingest.URL+"/readyz", http.StatusServiceUnavailable)
-		l.ready.Store(successor)
-	}()
 	begin := time.Now()
-	s.ingest.Stop()
+	s.ingest.Signal(syscall.SIGTERM)
+	s.awaitStatus(s.ingest.URL+"/readyz", http.StatusServiceUnavailable)
+	l.ready.Store(successor)
+	s.stopped(s.ingest)
 	if took := time.Since(begin); took < drainDelay {
 		t.Errorf("stopped within %s", took)
 	}
-	<-balanced
 	advance()
 	close(l.enough)
 	senders.Wait()

@@ -65,6 +65,10 @@ func TestFaultyFlags(t *testing.T) {
 		"--usage-interval must":                                       good("--usage-interval", "999ms"),
 		"--compare-interval must":                                     good("--compare-interval", "-1m"),
 		"--poll-interval must":                                        good("--poll-interval", "1ns"),
+		"--tls-cert-file needs":                                       good("--tls-cert-file", "tls.crt"),
+		"--tls-private-key-file needs":                                good("--tls-private-key-file", "tls.key"),
+		"--auth-ca-file needs an https URL in --auth-url":             good("--auth-ca-file", "ca.crt"),
+		"--persistence-ca-file needs an https":                        good("--persistence-ca-file", "ca.crt", "--auth-url", "https://auth"),
 		"--leader-election-namespace is":                              {"--events-url", "https://events.example.com/v1/events"},
 		"unexpected argument":                                         good("start"),
 		"not defined: -nonsense":                                      good("--nonsense"),
@@ -82,6 +86,9 @@ func TestFaultyFlags(t *testing.T) {
 	}
 	if _, err := parse(good("--cluster-id", strings.Repeat("a-1", 21), "--namespaces", strings.Repeat("a", 63))); err != nil {
 		t.Errorf("the longest names: %v", err)
+	}
+	if _, err := parse(good("--auth-url", "https://auth", "--auth-ca-file", "ca.crt", "--tls-cert-file", "c", "--tls-private-key-file", "k")); err != nil {
+		t.Errorf("TLS: %v", err)
 	}
 	if _, err := parse([]string{"--events-url", "http://e", "--leader-elect=false"}); err != nil {
 		t.Errorf("a single replica outside a pod: %v", err)
@@ -107,9 +114,9 @@ func TestExitCodes(t *testing.T) {
 		t.Errorf("-h ends with %d and %s", code, stderr)
 	}
 	for _, flag := range []string{
-		"--auth-token-file", "--auth-url", "--cluster-id", "--compare-interval", "--concurrency", "--events-url", "--key-env",
+		"--auth-ca-file", "--auth-token-file", "--auth-url", "--cluster-id", "--compare-interval", "--concurrency", "--events-url", "--key-env",
 		"--kubeconfig", "--leader-elect", "--leader-election-namespace", "--log-level", "--namespaces", "--ops-listen",
-		"--persistence-token-file", "--persistence-url", "--poll-interval", "--revoke-timeout", "--token-url", "--usage-interval",
+		"--persistence-ca-file", "--tls-cert-file", "--tls-private-key-file", "--version", "--persistence-token-file", "--persistence-url", "--poll-interval", "--revoke-timeout", "--token-url", "--usage-interval",
 		"[THEEYE_EVENTS_URL]", "(default 5m0s)", "(default http://theeye-auth:8081)", "(default 16)", "(default live)", "(default true)",
 	} {
 		if !strings.Contains(help, flag) {
