@@ -3,6 +3,7 @@
 SELECT 'CREATE DATABASE theeye' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'theeye') \gexec
 REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
 \connect theeye
+SET client_min_messages = warning; -- that a schema is there already is no news
 \ir roles.sql
 
 -- The passwords come from files, and must not get into the server's log by way of a statement that fails.
