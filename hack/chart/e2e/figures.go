@@ -26,7 +26,7 @@ type took struct {
 	time time.Duration
 }
 
-func newFigures() figures { return figures{loaded: map[string]uint64{}} }
+func newFigures() figures { return figures{loaded: map[string]uint64{}, sizes: map[string]int64{}} }
 
 func (f *figures) step(name string, t time.Duration) { f.steps = append(f.steps, took{name, t}) }
 func (f *figures) run(r load.Report)                 { f.runs = append(f.runs, r) }
@@ -67,9 +67,7 @@ func (f *figures) writeSizes(b *strings.Builder) {
 	const megabyte = 1e6
 	fmt.Fprint(b, "\n| image | compressed, MB |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(f.sizes)) {
-		if strings.Contains(name, "theeye-dev/") {
-			fmt.Fprintf(b, "| %s | %.1f |\n", name, float64(f.sizes[name])/megabyte)
-		}
+		fmt.Fprintf(b, "| %s | %.1f |\n", name, float64(f.sizes[name])/megabyte)
 	}
 }
 

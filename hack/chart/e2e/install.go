@@ -60,8 +60,16 @@ func (s *suite) cleanUp(ctx context.Context) error {
 	return errors.Join(err, s.cluster.RemoveNamespaces(ctx, s.tools()))
 }
 
-// install installs the chart as a newcomer does.
+// restricted is the strictest pod security, of the version the cluster has.
+func restricted() map[string]string {
+	return map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+}
+
+// install installs the chart as a newcomer does, into a namespace that lets no pod in which may do more than it must.
 func (s *suite) install(ctx context.Context) error {
+	if err := s.cluster.EnsureNamespace(ctx, s.options.namespace, restricted()); err != nil {
+		return err //nolint:wrapcheck // says all
+	}
 	if err := s.cluster.EnsureNamespace(ctx, s.tools(), nil); err != nil {
 		return err //nolint:wrapcheck // says all
 	}
@@ -125,9 +133,7 @@ func (s *suite) test(context.Context) error {
 const overlap = 20 * time.Second
 
 func (s *suite) firstEvents(ctx context.Context) error {
-	// The strictest level, of the version the cluster has.
-	restricted := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
-	if err := s.cluster.EnsureNamespace(ctx, s.apps(), restricted); err != nil {
+	if err := s.cluster.EnsureNamespace(ctx, s.apps(), restricted()); err != nil {
 		return err //nolint:wrapcheck // says all
 	}
 	begun := time.Now()
@@ -147,41 +153,7 @@ func (s *suite) firstEvents(ctx context.Context) error {
 	if report.Statuses["202"] != report.Requests {
 		return fmt.Errorf("not every answer was 202: %s", counts(report.Progress))
 	}
-	s.figures.idle, err = s.cluster.Memory(ctx, s.options.namespace)
-	return err //nolint:wrapcheck // says all
-}
-
-// heavy posts at the rate that the issue names, and measures what that takes.
-func (s *suite) heavy(ctx context.Context) error {
-	const (
-		rate     = 2000
-		duration = 20 * time.Second // kubelets look at memory every ten seconds or so
-		samples  = 10
-	)
-	plan := load.Plan{Run: "heavy", Rate: rate, Batch: 10}
-	report, err := s.under(ctx, plan, func(ctx context.Context) error {
-		ticker := time.NewTicker(duration / samples)
-		defer ticker.Stop()
-		for range samples {
-			select {
-			case <-ctx.Done():
-				return ctx.Err() //nolint:wrapcheck // the step's end
-			case <-ticker.C:
-			}
-			memory, err := s.cluster.Memory(ctx, s.options.namespace)
-			if err != nil {
-				return err //nolint:wrapcheck // says all
-			}
-			s.figures.peak(memory)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.say("%.0f events/s accepted, p50 %.1f ms, p99 %.1f ms", float64(report.Acked)/report.Seconds, report.P50, report.P99)
-	s.figures.sizes, err = s.cluster.ImageSizes(ctx)
-	return err //nolint:wrapcheck // says all
+	return nil
 }
 
 // diagnose writes down what explains a failure.
