@@ -50,9 +50,6 @@ func (s *suite) cleanUp(ctx context.Context) error {
 	if len(removed) > 0 {
 		s.say("removed %s", strings.Join(removed, ", "))
 	}
-	if err := s.cluster.EnsureNamespace(ctx, s.tools(), nil); err != nil {
-		return err //nolint:wrapcheck // says all
-	}
 	freed, err := s.cluster.FreeVolumes(ctx, s.namespaces(), s.tools(), s.options.app)
 	if freed > 0 {
 		s.say("emptied and freed %d volumes", freed)

@@ -20,6 +20,9 @@ func (c *Cluster) FreeVolumes(ctx context.Context, namespaces []string, tools, i
 	if err != nil || len(volumes) == 0 {
 		return 0, err
 	}
+	if err := c.EnsureNamespace(ctx, tools, nil); err != nil {
+		return 0, err
+	}
 	for i := range volumes {
 		if err := c.claim(ctx, &volumes[i], tools); err != nil {
 			return 0, err
