@@ -19,7 +19,6 @@ import (
 var free = []string{ //nolint:gochecknoglobals // a table
 	"commonLabels", "commonAnnotations", "annotations", "podAnnotations", "podLabels", "labels", "matchLabels",
 	"nodeSelector", "affinity", "requests", "limits", "issuerRef",
-	"monitoringNamespaceSelector",
 }
 
 // defaultValues are those of values.yaml.
@@ -108,7 +107,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`redis: {existing: {durability: sloppy}}`,
 		`gateway: {scheme: ftp}`,
 		`tls: {certManager: {issuerRef: {name: a, kind: Issuer, groups: b}}}`,
-		`networkPolicy: {monitoringNamespaceSelector: {matchLabel: {a: b}}}`,
+		`networkPolicy: {scrapers: [{namespaceSelector: {matchLabel: {a: b}}}]}`,
 		`networkPolicy: {apiServerPorts: [https]}`,
 		`scopedNamespaces: ["Not A Name"]`,
 		`scopedNamespaces: [shop, shop]`,

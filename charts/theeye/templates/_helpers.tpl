@@ -120,6 +120,12 @@ annotations:
 
 {{/* URL where applications post events, as their Secrets say it: the one that can be reached from farthest. Takes the root. */}}
 {{- define "theeye.eventsURL" -}}
+{{- $url := include "theeye.ownEventsURL" . -}}
+{{- if contains "*" $url -}}{{- fail (printf "%s is no URL to post to: set operator.eventsURL" $url) -}}{{- end -}}
+{{ $url }}
+{{- end }}
+
+{{- define "theeye.ownEventsURL" -}}
 {{- $v := .Values -}}
 {{- if $v.operator.eventsURL -}}
 {{ $v.operator.eventsURL }}

@@ -18,10 +18,11 @@ Rules that several policies share. Each policy names both directions, so that wh
     - {port: 53, protocol: TCP}
 {{- end }}
 
-{{/* The API server. It is no pod, and its addresses change: it is known by its ports alone. Takes the root. */}}
+{{/* The API server. It is no pod, and its addresses change: it is known by its ports alone; a rule without ports would
+open all of them. Takes the root. */}}
 {{- define "theeye.network.apiServer" -}}
 - ports:
-    {{- range .Values.networkPolicy.apiServerPorts }}
+    {{- range required "networkPolicy.apiServerPorts: name one port at least" .Values.networkPolicy.apiServerPorts }}
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
 {{- end }}
@@ -47,11 +48,12 @@ Rules that several policies share. Each policy names both directions, so that wh
 
 {{/* Whoever scrapes the operations port. dict root, component. */}}
 {{- define "theeye.network.scraped" -}}
+{{- with .root.Values.networkPolicy.scrapers -}}
 - from:
-    - namespaceSelector:
-        {{- toYaml .root.Values.networkPolicy.monitoringNamespaceSelector | nindent 8 }}
+    {{- toYaml . | nindent 4 }}
   ports:
-    - {port: {{ include "theeye.opsPort" .component }}, protocol: TCP}
+    - {port: {{ include "theeye.opsPort" $.component }}, protocol: TCP}
+{{- end }}
 {{- end }}
 
 {{/* Kind, name, and whom the policy is for. dict root, component; optional: annotations. */}}
