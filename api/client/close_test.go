@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,9 +46,17 @@ func TestCloseTellsWhatWasNotDelivered(t *testing.T) {
 		if err := s.Send(t.Context(), event("late")); !errors.Is(err, client.ErrClosed) {
 			t.Errorf("then Send answers %v", err)
 		}
-		// What was left can be sent later as it is.
+		// What was left can be kept, and sent later as it is.
+		kept, err := json.Marshal(undelivered.Events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again []client.Event
+		if err := json.Unmarshal(kept, &again); err != nil {
+			t.Fatal(err)
+		}
 		later := serve(t, answers{accept})
-		if _, err := later.client(t).Post(t.Context(), undelivered.Events); err != nil {
+		if _, err := later.client(t).Post(t.Context(), again); err != nil {
 			t.Fatal(err)
 		}
 		first, second := server.got()[1].content, later.got()[0].content[:2]

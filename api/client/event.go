@@ -27,21 +27,37 @@ var (
 	ErrUTF8 = errors.New("not valid UTF-8")
 )
 
-// Event is something that happened in an application.
+// Event is something that happened in an application. It can be kept as JSON, in the form in which TheEye takes it.
 type Event struct {
 	// ID tells the event from all others of its application. Empty: the client gives it a new UUIDv7. An own ID makes an
 	// event the same over restarts, too; then Timestamp has to be an own one as well, because both are its content, and
 	// the same id with other content is a conflict.
-	ID string
+	ID string `json:"id,omitempty"`
 	// SessionID ties events together: 1–128 characters.
-	SessionID string
+	SessionID string `json:"session_id"`
 	// Category and Name are the event's type, 1–128 characters each.
-	Category, Name string
+	Category string `json:"category"`
+	Name     string `json:"name"`
 	// Data is anything that encoding/json makes an object of; nil: none. A json.RawMessage is sent as it is.
-	Data any
+	Data any `json:"data,omitempty"`
 	// Timestamp is when it happened, kept to the microsecond. Zero: the client sets it to now, and for events of one
 	// client in the order in which they were handed over.
-	Timestamp time.Time
+	Timestamp time.Time `json:"timestamp,omitzero"`
+}
+
+// UnmarshalJSON reads an event back. Data is a json.RawMessage: nothing of its numbers is lost, so that the event has
+// the same content when it is sent again.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	type plain Event
+	kept := struct {
+		*plain
+		Data json.RawMessage `json:"data"`
+	}{plain: (*plain)(e)}
+	err := json.Unmarshal(b, &kept)
+	if e.Data = nil; kept.Data != nil {
+		e.Data = kept.Data
+	}
+	return err
 }
 
 // item is an event ready to be sent.
@@ -82,13 +98,14 @@ func encode(e Event) (item, error) {
 	if err != nil {
 		return item{}, err
 	}
-	open, err := json.Marshal(wire{e.ID, e.SessionID, e.Category, e.Name, e.Timestamp.Format(timeForm)})
+	head, err := json.Marshal(wire{e.ID, e.SessionID, e.Category, e.Name, e.Timestamp.Format(timeForm)})
 	if err != nil {
 		return item{}, fmt.Errorf("encode event: %w", err)
 	}
-	open, e.Data = open[:len(open)-1], nil
-	if data != nil {
-		open = append(append(open, `,"data":`...), data...)
+	open := head[:len(head)-1]
+	if e.Data = nil; data != nil {
+		const field = `,"data":`
+		open = append(append(append(make([]byte, 0, len(open)+len(field)+len(data)), open...), field...), data...)
 		e.Data = json.RawMessage(open[len(open)-len(data) : len(open) : len(open)])
 	}
 	if len(open)+around+1 > MaxRequestBytes {
