@@ -51,11 +51,11 @@ func TestExistingPageHasTheChartsOwnLines(t *testing.T) {
 	}
 }
 
-// aclCommands are the rules of the services as commands.
+// aclCommands are the rules of the services as commands: an administrator is there already.
 func aclCommands(rules map[string]string) string {
 	var commands strings.Builder
 	for _, user := range slices.Sorted(maps.Keys(rules)) {
-		if user != "default" && user != "probe" {
+		if user != "default" && user != "probe" && user != "admin" {
 			commands.WriteString("ACL SETUSER " + user + " reset >PASSWORD " + rules[user] + "\n")
 		}
 	}

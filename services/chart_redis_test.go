@@ -21,8 +21,8 @@ import (
 // chartFiles are what the chart gives its Redis and its PostgreSQL.
 const chartFiles = "../charts/theeye/files"
 
-// inspector is who looks into a Redis whose users may look at nothing; the chart has nobody like that.
-const inspector = "inspector"
+// inspector is who looks into a Redis whose services may look at nothing: the chart's administrator.
+const inspector = "admin"
 
 // chartRedis is a Redis as the chart runs it: the chart's own configuration and users, on another port and in another
 // folder.
@@ -43,7 +43,7 @@ func newChartRedis(t testing.TB) *chartRedis {
 	for _, user := range []string{"auth", "ingest", "persistence", inspector} {
 		r.passwords[user] = servers.NewPassword()
 	}
-	rules := readFile(t, filepath.Join(chartFiles, "redis/users.acl")) + "user " + inspector + " on ~* &* +@all\n"
+	rules := readFile(t, filepath.Join(chartFiles, "redis/users.acl"))
 	writeFiles(t, r.path("rules"), map[string]string{"users.acl": rules})
 	writeFiles(t, r.path("passwords"), r.passwords)
 	if err := try(t, r.users(r.path("users.acl"))); err != nil {
@@ -158,7 +158,7 @@ func aclRules(t testing.TB) map[string]string {
 			rules[name] = rule
 		}
 	}
-	if got := slices.Sorted(maps.Keys(rules)); !slices.Equal(got, []string{"auth", "default", "ingest", "persistence", "probe"}) {
+	if got := slices.Sorted(maps.Keys(rules)); !slices.Equal(got, []string{"admin", "auth", "default", "ingest", "persistence", "probe"}) {
 		t.Fatalf("users %v", got)
 	}
 	return rules

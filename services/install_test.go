@@ -173,7 +173,7 @@ func TestErrandsExplainThemselves(t *testing.T) {
 	o.errand("nobody", "try", "--namespace="+o.home, "--timeout=2s").end(1, "operator try: not seen: no earlier trial is in the way", "forbidden")
 	o.grantErrand("passwords", o.home, "passwords.yaml", "passwords")
 	made := o.errand("passwords", "passwords", "--secret=passwords", "--namespace="+o.home, "--label=a/b=c", "--label=d=e")
-	if said := made.end(0, "made Secret "+o.home+"/passwords with redis-auth"); strings.Count(said, "\n") != 1 {
+	if said := made.end(0, "made Secret "+o.home+"/passwords with redis-admin, redis-auth"); strings.Count(said, "\n") != 1 {
 		t.Errorf("it said:\n%s", said)
 	}
 	if labels := o.cluster.Kubectl(t, "get", "secret", "passwords", "-n", o.home, "-o", "jsonpath={.metadata.labels}"); labels != `{"a/b":"c","d":"e"}` {

@@ -27,7 +27,7 @@ const (
 
 // passwordKeys are one for each user of Redis and each role of PostgreSQL.
 func passwordKeys() []string {
-	return []string{"redis-auth", "redis-ingest", "redis-persistence", "postgres-admin", "postgres-auth", "postgres-persistence"}
+	return []string{"redis-admin", "redis-auth", "redis-ingest", "redis-persistence", "postgres-admin", "postgres-auth", "postgres-persistence"}
 }
 
 // urlSafe is what needs no escape in a URL, in Redis' file of users and in SQL, in all of which passwords are put as they

@@ -46,7 +46,9 @@ func complete(t *testing.T, secret *corev1.Secret) {
 	t.Helper()
 	form := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	seen := map[string]string{}
-	for _, key := range []string{"redis-auth", "redis-ingest", "redis-persistence", "postgres-admin", "postgres-auth", "postgres-persistence"} {
+	for _, key := range []string{
+		"redis-admin", "redis-auth", "redis-ingest", "redis-persistence", "postgres-admin", "postgres-auth", "postgres-persistence",
+	} {
 		value := string(secret.Data[key])
 		if !form.MatchString(value) {
 			t.Errorf("the password of %s has %d characters, or wrong ones", key, len(value))
@@ -68,7 +70,7 @@ func TestPasswordsAreMadeOnce(t *testing.T) {
 	}
 	made := w.secret()
 	complete(t, made)
-	if len(made.Data) != 6 || made.Type != corev1.SecretTypeOpaque || made.Labels["app.kubernetes.io/part-of"] != "theeye" {
+	if len(made.Data) != 7 || made.Type != corev1.SecretTypeOpaque || made.Labels["app.kubernetes.io/part-of"] != "theeye" {
 		t.Errorf("made a Secret of type %s, with %d keys and labels %v", made.Type, len(made.Data), made.Labels)
 	}
 	if err := w.passwords(); err != nil {
@@ -83,6 +85,7 @@ func TestPasswordsAreMadeOnce(t *testing.T) {
 	damaged.Data["redis-auth"] = []byte("chosen.by~a-person_1")
 	delete(damaged.Data, "postgres-auth")
 	delete(damaged.Data, "redis-ingest")
+	delete(damaged.Data, "redis-admin") // as a release before it left the Secret
 	if err := w.admin.Update(t.Context(), damaged); err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +98,12 @@ func TestPasswordsAreMadeOnce(t *testing.T) {
 			t.Errorf("%s was changed", key)
 		}
 	}
-	if len(repaired.Data) != 7 || string(repaired.Data["postgres-auth"]) == string(made.Data["postgres-auth"]) {
+	if len(repaired.Data) != 8 || string(repaired.Data["postgres-auth"]) == string(made.Data["postgres-auth"]) {
 		t.Errorf("%d keys are there", len(repaired.Data))
 	}
 	repaired.Data["redis-auth"] = made.Data["redis-auth"]
 	complete(t, repaired)
-	w.lines.await(t, "added to Secret "+w.home+"/"+secretName+": redis-ingest, postgres-auth")
+	w.lines.await(t, "added to Secret "+w.home+"/"+secretName+": redis-admin, redis-ingest, postgres-auth")
 	w.judge()
 }
 

@@ -1,5 +1,6 @@
-# Writes Redis' users file: users.sh RULES PASSWORDS TARGET, where PASSWORDS is a folder with a file for each service. Only
-# the passwords' SHA-256 gets into the target, and nothing of them into an argument: cat and sha256sum read and write pipes.
+# Writes Redis' users file: users.sh RULES PASSWORDS TARGET, where PASSWORDS is a folder with a file for each user but default
+# and probe. Only the passwords' SHA-256 gets into the target, and nothing of them into an argument: cat and sha256sum read
+# and write pipes.
 set -eu
 umask 077
 while read -r word name rules; do
