@@ -12,6 +12,7 @@ func TestTemplatesRefuse(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]string{
 		`networkPolicy: {apiServerPorts: null}`:                                                "networkPolicy.apiServerPorts",
+		`networkPolicy: {dnsPorts: null}`:                                                      "networkPolicy.dnsPorts",
 		`ingress: {enabled: true, host: "*.example.com"}`:                                      "set operator.eventsURL",
 		`gateway: {enabled: true, parentRefs: [{name: a}], hostnames: ["*.example.com", b.c]}`: "set operator.eventsURL",
 	} {

@@ -11,11 +11,13 @@ Rules that several policies share. Each policy names both directions, so that wh
 {{- end }}
 {{- end }}
 
-{{/* Names can be resolved. Not by peers: resolvers on the node's own address are no pods. Takes nothing. */}}
+{{/* Names can be resolved. Not by peers: resolvers on the node's own address are no pods. Takes the root. */}}
 {{- define "theeye.network.dns" -}}
 - ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
+    {{- range required "networkPolicy.dnsPorts: name one port at least" .Values.networkPolicy.dnsPorts }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 
 {{/* The API server. It is no pod, and its addresses change: it is known by its ports alone; a rule without ports would
