@@ -34,6 +34,9 @@ func TestCloseTellsWhatWasNotDelivered(t *testing.T) {
 		if !ok || len(undelivered.Events) != 5 || !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 10*time.Second {
 			t.Fatalf("after %s: %v", time.Since(begin), err)
 		}
+		if n := s.Stats().Retries; n != 1 {
+			t.Errorf("%d waits: that Close ends them is no trouble", n)
+		}
 		if !strings.HasPrefix(err.Error(), "5 events were not delivered: ") {
 			t.Errorf("error %q", err)
 		}
@@ -66,6 +69,19 @@ func TestCloseTellsWhatWasNotDelivered(t *testing.T) {
 		}
 		if diff := cmp.Diff(first, second); diff != "" {
 			t.Errorf("sent later (-first +second):\n%s", diff)
+		}
+	})
+}
+
+func TestCloseWaitsForNoMoreEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := sender(t, serve(t, answers{accept}).client(t), client.SenderConfig{})
+		send(t, s, 3)
+		closed(t, s)
+		if took := time.Since(begin); took != 0 || s.Stats().Accepted != 3 {
+			t.Errorf("after %s %+v", took, s.Stats())
 		}
 	})
 }

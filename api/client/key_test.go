@@ -133,6 +133,22 @@ func TestKeyFunctionIsAskedSparingly(t *testing.T) {
 	})
 }
 
+func TestWhatIsNoKeyIsNotSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := serve(t, answers{accept})
+		for _, text := range []string{"", " \n", "a b", "a\r\nHost: x", "a\x00", "clé"} {
+			c := server.client(t, func(config *client.Config) { config.Key, config.ClientID = client.StaticKey(text), "eye_1" })
+			if _, err := c.Post(t.Context(), events(1)); err == nil || !strings.HasPrefix(err.Error(), "read key: ") {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+		if n := len(server.got()); n != 0 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 func TestClientIDMakesBasic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,6 +199,9 @@ func TestKeyIsNeverShown(t *testing.T) {
 					t.Fatal("no error")
 				}
 				shown = append(shown, err)
+			}
+			if got := fmt.Sprintf("%+v", c); got != "client of http://ingest.example/v1/events" {
+				t.Errorf("the client prints as %s", got)
 			}
 			hidden := []string{key, key[:20], base64.StdEncoding.EncodeToString([]byte(clientID + ":" + key))}
 			for _, text := range texts(shown) {

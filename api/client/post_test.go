@@ -153,6 +153,23 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	})
 }
 
+// TestKeptConnectionThatWasClosed is no reason to wait: a server closes what is idle.
+func TestKeptConnectionThatWasClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, answers{accept, broken, accept})
+		c := s.client(t, func(config *client.Config) { config.RetryFor = -1 })
+		for range 2 {
+			if _, err := c.Post(t.Context(), events(1)); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := s.got(); len(got) != 3 || !slices.Equal(got[1].ids(), got[2].ids()) {
+			t.Errorf("requests %+v", got)
+		}
+	})
+}
+
 func TestSlowAnswerIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

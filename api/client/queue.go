@@ -75,7 +75,7 @@ func (q *queue) take(now time.Time) (b *batch, wait time.Duration, ended bool) {
 	if wait = q.limits.MaxDelay - now.Sub(since); wait > 0 && !q.closed && !q.full() && first >= q.flush {
 		return nil, wait, false
 	}
-	b = &batch{number: first, since: since}
+	b = &batch{number: first, since: since, items: make([]item, 0, min(len(q.waiting), q.limits.MaxEvents))}
 	for i := range q.waiting {
 		size := q.waiting[i].size()
 		if i > 0 && (i == q.limits.MaxEvents || b.bytes+size >= q.limits.MaxBytes) {

@@ -24,8 +24,8 @@ type SenderConfig struct {
 	// allow) and 1 s. An event larger than MaxBytes goes alone.
 	MaxEvents, MaxBytes int
 	MaxDelay            time.Duration
-	// QueueEvents and QueueBytes bound what is held, batches on their way included. Defaults 10,000 and 32 MiB. Memory is
-	// about twice the bytes while all are on their way.
+	// QueueEvents and QueueBytes bound what is held, batches on their way included. Defaults 10,000 and 32 MiB. In memory
+	// an event takes some 250 bytes beside its own, and those of the batches on their way are there twice.
 	QueueEvents, QueueBytes int
 	// Concurrency is how many batches are on their way at once. Default 2.
 	Concurrency int
@@ -69,14 +69,14 @@ type Sender struct {
 
 	accepted, rejected, lost, retries atomic.Uint64
 
-	reporting sync.Mutex // one result at a time
-	left      []Event    // what Close had to leave
-	leftErr   error
+	telling chan struct{} // full while results are told
+	left    []Event       // what Close had to leave
+	leftErr error
 }
 
 // NewSender starts a Sender.
 func (c *Client) NewSender(config SenderConfig) *Sender {
-	s := &Sender{client: c, config: config.withDefaults(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &Sender{client: c, config: config.withDefaults(), wake: make(chan struct{}, 1), telling: make(chan struct{}, 1), done: make(chan struct{})}
 	s.queue = newQueue(s.config)
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
@@ -182,8 +182,8 @@ func (s *Sender) deliver(ctx context.Context, b *batch) {
 	d := delivery{client: s.client, patient: true, began: b.since, giveUp: s.config.GiveUpAfter, trouble: s.trouble}
 	d.deliver(ctx, b.items, results)
 	s.queue.release(b)
-	s.reporting.Lock()
-	defer s.reporting.Unlock()
+	s.telling <- struct{}{}
+	defer func() { <-s.telling }()
 	for _, r := range results {
 		s.report(r, ctx.Err() != nil)
 	}
@@ -246,8 +246,8 @@ func (s *Sender) Close(ctx context.Context) error {
 	}
 	s.stop(nil)
 	s.client.CloseIdleConnections()
-	s.reporting.Lock()
-	defer s.reporting.Unlock()
+	s.telling <- struct{}{}
+	defer func() { <-s.telling }()
 	if len(s.left) == 0 {
 		return nil
 	}

@@ -103,8 +103,9 @@ func TestSenderKeepsEventsOverObstacles(t *testing.T) {
 		var troubles []string
 		var results []client.Result
 		s := sender(t, server.client(t), client.SenderConfig{
-			OnTrouble: func(err error, _ time.Duration) { troubles = append(troubles, err.Error()) },
-			OnResult:  func(r client.Result) { results = append(results, r) },
+			GiveUpAfter: -1, // never
+			OnTrouble:   func(err error, _ time.Duration) { troubles = append(troubles, err.Error()) },
+			OnResult:    func(r client.Result) { results = append(results, r) },
 		})
 		send(t, s, 3)
 		closed(t, s)
@@ -206,14 +207,30 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
+// TestEventLargerThanTheQueue goes alone, instead of waiting for ever.
+func TestEventLargerThanTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := serve(t, answers{accept})
+		s := sender(t, server.client(t), client.SenderConfig{QueueBytes: 100})
+		send(t, s, 3)
+		closed(t, s)
+		if n := len(server.got()); n != 3 || s.Stats().Accepted != 3 {
+			t.Errorf("%d requests, %+v", n, s.Stats())
+		}
+	})
+}
+
 func TestFlush(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(10 * time.Second) //nolint:forbidigo // of the bubble
-			accept(w, r)
+		slow := func(wait time.Duration) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(wait) //nolint:forbidigo // of the bubble
+				accept(w, r)
+			}
 		}
-		server, begin := serve(t, answers{slow}), time.Now()
+		server, begin := serve(t, answers{slow(10 * time.Second), slow(20 * time.Second)}), time.Now()
 		s := sender(t, server.client(t), client.SenderConfig{MaxDelay: time.Hour, MaxEvents: 2})
 		if err := s.Flush(t.Context()); err != nil || time.Since(begin) != 0 {
 			t.Errorf("with nothing to do: %v after %s", err, time.Since(begin))
@@ -221,7 +238,7 @@ func TestFlush(t *testing.T) {
 		send(t, s, 3) // a full batch, and one that waits
 		var flushes sync.WaitGroup
 		flushes.Go(func() {
-			if err := s.Flush(t.Context()); err != nil || s.Stats().Accepted < 3 || time.Since(begin) != 10*time.Second {
+			if err := s.Flush(t.Context()); err != nil || s.Stats().Accepted < 3 || time.Since(begin) != 20*time.Second {
 				t.Errorf("flushed after %s with %+v: %v", time.Since(begin), s.Stats(), err)
 			}
 		})
@@ -236,6 +253,29 @@ func TestFlush(t *testing.T) {
 		closed(t, s)
 		if n := s.Stats().Accepted; n != 4 {
 			t.Errorf("%d accepted", n)
+		}
+	})
+}
+
+// TestResultsAreToldOneAtATime: callbacks need no lock.
+func TestResultsAreToldOneAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := serve(t, answers{accept})
+		inside, told := false, 0
+		s := sender(t, server.client(t), client.SenderConfig{MaxEvents: 1, Concurrency: 4, OnResult: func(client.Result) {
+			if inside {
+				t.Error("two results at once")
+			}
+			inside = true
+			time.Sleep(time.Second) //nolint:forbidigo // of the bubble
+			inside = false
+			told++
+		}})
+		send(t, s, 8)
+		closed(t, s)
+		if told != 8 {
+			t.Errorf("%d results", told)
 		}
 	})
 }

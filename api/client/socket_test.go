@@ -70,8 +70,11 @@ func TestResetConnections(t *testing.T) {
 	s := c.NewSender(client.SenderConfig{MaxEvents: 10, Concurrency: 4})
 	send(t, s, sent)
 	closed(t, s)
-	if got := s.Stats(); got.Accepted != sent || got.Undelivered != 0 || got.Retries < sent/10 {
+	if got := s.Stats(); got.Accepted != sent || got.Undelivered != 0 || got.Retries == 0 {
 		t.Errorf("stats %+v", got)
+	}
+	if requests < 3*sent/10-2 { // of three, two are cut
+		t.Errorf("only %d requests: the test tests too little", requests)
 	}
 	if len(applied) != sent {
 		t.Errorf("%d ids arrived, want %d", len(applied), sent)
