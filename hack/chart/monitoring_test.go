@@ -28,9 +28,9 @@ type alert struct {
 }
 
 // alerts are those of the rendered rule. What they fire on, promtool tests: hack/alerts.
-func alerts(t *testing.T) []alert {
+func alerts(t *testing.T, v variant) []alert {
 	t.Helper()
-	rules := manifest.OfKind(with(t, watched).objects, "PrometheusRule")
+	rules := manifest.OfKind(v.objects, "PrometheusRule")
 	if len(rules) != 1 {
 		t.Fatalf("%d rules", len(rules))
 	}
@@ -65,7 +65,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	t.Parallel()
 	const where = "https://github.com/theeye-dev/theeye/blob/main/charts/theeye/runbooks/"
 	var want []string
-	for _, a := range alerts(t) {
+	for _, a := range alerts(t, with(t, watched)) {
 		want = append(want, a.Alert+".md")
 		if a.Annotations["runbook_url"] != where+a.Alert+".md" {
 			t.Errorf("%s: runbook_url is %q", a.Alert, a.Annotations["runbook_url"])
@@ -94,7 +94,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 func TestAlertsKeepTheirBraces(t *testing.T) {
 	t.Parallel()
 	values := 0
-	for _, a := range alerts(t) {
+	for _, a := range alerts(t, with(t, watched)) {
 		for _, text := range a.Annotations {
 			if strings.Contains(text, "<no value>") || strings.Contains(text, "%!") {
 				t.Errorf("%s: %s", a.Alert, text)
