@@ -26,7 +26,7 @@ const maxIdempotencyKey = 255
 
 // Handler serves ingest's public port.
 func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.ServeMux {
-	d := &decoder{keys: keys}
+	d := &decoder{keys: keys, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
 		defer d.release(sub.buffer)
@@ -76,8 +76,9 @@ func (b *endingBody) Read(p []byte) (int, error) {
 
 // decoder turns a request into a Submission. It checks the credential before it reads the body.
 type decoder struct {
-	keys    *keyring.Keyring
-	buffers sync.Pool
+	keys     *keyring.Keyring
+	expander *expander
+	buffers  sync.Pool
 }
 
 // keptBuffer bounds the buffers that are kept: a few large bodies must not make every buffer large.
@@ -97,6 +98,10 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err := checkMedia(r.Header); err != nil {
 		return Submission{}, err
 	}
+	coding, err := codingOf(r.Header)
+	if err != nil {
+		return Submission{}, err
+	}
 	sub := Submission{
 		Principal:      principal,
 		Strict:         prefersStrict(r.Header),
@@ -107,16 +112,35 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if len(sub.IdempotencyKey) > maxIdempotencyKey {
 		return Submission{}, fault.New(fault.CodeParameter, "Idempotency-Key is longer than 255 bytes")
 	}
-	sub.buffer, _ = d.buffers.Get().(*bytes.Buffer)
-	if sub.buffer == nil {
-		sub.buffer = new(bytes.Buffer)
-	}
-	if err := readBody(sub.buffer, r); err != nil {
-		d.release(sub.buffer)
+	if sub.buffer, err = d.body(r, coding); err != nil {
 		return Submission{}, err
 	}
 	sub.Body = sub.buffer.Bytes()
 	return sub, nil
+}
+
+// body reads a request's body and undoes its compression. The buffer is to be released.
+func (d *decoder) body(r *http.Request, c coding) (*bytes.Buffer, error) {
+	buffer := d.buffer()
+	err := readBody(buffer, r)
+	if err == nil && c != identity && buffer.Len() > 0 {
+		packed := buffer
+		buffer = d.buffer()
+		err = d.expander.expand(buffer, packed.Bytes(), c)
+		d.release(packed)
+	}
+	if err != nil {
+		d.release(buffer)
+		return nil, err
+	}
+	return buffer, nil
+}
+
+func (d *decoder) buffer() *bytes.Buffer {
+	if buffer, ok := d.buffers.Get().(*bytes.Buffer); ok {
+		return buffer
+	}
+	return new(bytes.Buffer)
 }
 
 // trusted is how much of an announced length is made room for before it has come.
@@ -147,11 +171,6 @@ var errBodyTooLarge = fault.New(fault.CodeBodyTooLarge, "the body is larger than
 
 // checkMedia refuses what cannot be read. No Content-Type at all is taken for JSON.
 func checkMedia(h http.Header) error {
-	for _, coding := range h["Content-Encoding"] {
-		if coding != "" && !strings.EqualFold(coding, "identity") {
-			return fault.New(fault.CodeContentCoding, "Content-Encoding "+coding+" is not supported; send identity")
-		}
-	}
 	contentType := h.Get("Content-Type")
 	if contentType == "" || contentType == "application/json" {
 		return nil

@@ -25,6 +25,7 @@ type Code string
 const (
 	CodeInternal        Code = "internal"
 	CodeMalformed       Code = "request.malformed"
+	CodeUndecodable     Code = "request.undecodable"
 	CodeNoEvents        Code = "request.no_events"
 	CodeRejected        Code = "request.rejected"
 	CodeEventTooLarge   Code = "event.too_large"
@@ -57,6 +58,7 @@ type row struct {
 var table = map[Code]row{
 	CodeInternal:        {Internal, http.StatusInternalServerError, "Internal error"},
 	CodeMalformed:       {Invalid, http.StatusBadRequest, "The body is not JSON"},
+	CodeUndecodable:     {Invalid, http.StatusBadRequest, "The body cannot be decompressed"},
 	CodeNoEvents:        {Invalid, http.StatusBadRequest, "The body holds no event"},
 	CodeRejected:        {Invalid, http.StatusUnprocessableEntity, "No event was accepted"},
 	CodeEventTooLarge:   {Invalid, http.StatusRequestEntityTooLarge, "An event is too large"},

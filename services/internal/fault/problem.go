@@ -27,6 +27,12 @@ func ProblemOf(err error) Problem {
 // retryAfter is what a 503 asks for, in seconds: shared outages are tried again by the service itself within it.
 const retryAfter = "1"
 
+// What a 415 names as readable (RFC 9110, sections 12.5.1 and 12.5.3).
+const (
+	acceptMedia  = "application/json"
+	acceptCoding = "gzip, zstd, identity"
+)
+
 // Header sets the headers that belong to an answer with this problem.
 func (p Problem) Header(h http.Header) {
 	h.Set("Content-Type", "application/problem+json")
@@ -36,6 +42,12 @@ func (p Problem) Header(h http.Header) {
 	case http.StatusUnauthorized:
 		h.Add("WWW-Authenticate", `Basic realm="theeye", charset="UTF-8"`)
 		h.Add("WWW-Authenticate", `Bearer realm="theeye"`)
+	}
+	if p.Code == CodeMediaType {
+		h.Set("Accept", acceptMedia)
+	}
+	if p.Code == CodeContentCoding {
+		h.Set("Accept-Encoding", acceptCoding)
 	}
 }
 
