@@ -81,7 +81,7 @@ func newUnoperated(t *testing.T) *operated {
 	o.awaitRight("theeye-auth", reviews)
 	o.awaitRight("theeye-persistence", reviews)
 	o.awaitRight(operatorAccount, authorizationv1.ResourceAttributes{
-		Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Namespace: o.home,
+		Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Namespace: o.home, Name: operatorAccount,
 	})
 	o.auth = testenv.Start(t, o.trusting("auth"))
 	o.ingest = testenv.Start(t, testenv.Options{Name: "ingest", Env: []string{"THEEYE_REDIS_URL=" + o.redis.URL()}})

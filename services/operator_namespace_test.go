@@ -152,7 +152,8 @@ func TestInstallation(t *testing.T) { // not parallel: what it takes away again 
 			"watch secrets -n " + watched: "yes", "watch secrets -n " + other: mode.everywhere, "list secrets -A": mode.everywhere,
 			"create events.events.k8s.io -n " + watched: "yes", "create events.events.k8s.io -n " + other: mode.everywhere,
 			"patch applications.theeye.dev --subresource=status -n " + other: "yes", "list applications.theeye.dev -A": "yes",
-			"update leases.coordination.k8s.io -n theeye-system": "yes", "get namespaces/kube-system": "yes", "get namespaces/default": "no",
+			"update leases.coordination.k8s.io/theeye-operator -n theeye-system": "yes", "update leases.coordination.k8s.io -n theeye-system": "no",
+			"get namespaces/kube-system": "yes", "get namespaces/default": "no",
 		} {
 			eventually(t, func() error {
 				args := append([]string{"auth", "can-i", "--as", testenv.Username("theeye-system", operatorAccount)}, strings.Fields(what)...)

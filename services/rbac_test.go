@@ -115,6 +115,7 @@ func byResource(a, b rbacv1.PolicyRule) bool {
 // The operator may do its work in each mode: there, and nowhere else; that, and nothing else.
 func TestOperatorRights(t *testing.T) {
 	t.Parallel()
+	const lease = "theeye-operator"
 	for mode, files := range map[string][]string{
 		"cluster": {"role.yaml", "role_binding.yaml"}, "namespaced": namespacedFiles,
 	} {
@@ -143,8 +144,12 @@ func TestOperatorRights(t *testing.T) {
 			{"update", "theeye.dev", "applications", "", namespace, "a"}:      false,
 			{"get", "", "configmaps", "", namespace, "a"}:                     false,
 			{"get", "", "pods", "", namespace, "a"}:                           false,
-			{"update", "coordination.k8s.io", "leases", "", namespace, "a"}:   true,
-			{"update", "coordination.k8s.io", "leases", "", other, "a"}:       false,
+			{"update", "coordination.k8s.io", "leases", "", namespace, lease}: true,
+			{"get", "coordination.k8s.io", "leases", "", namespace, lease}:    true,
+			{"create", "coordination.k8s.io", "leases", "", namespace, ""}:    true,
+			{"update", "coordination.k8s.io", "leases", "", namespace, "a"}:   false, // another installation's
+			{"get", "coordination.k8s.io", "leases", "", namespace, "a"}:      false,
+			{"update", "coordination.k8s.io", "leases", "", other, lease}:     false,
 			{"create", "authentication.k8s.io", "tokenreviews", "", "", ""}:   false,
 			{"escalate", rbacv1.GroupName, "clusterroles", "", "", "a"}:       false,
 		} {

@@ -1,10 +1,13 @@
 package chart_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	validate "k8s.io/apimachinery/pkg/util/validation"
@@ -123,26 +126,65 @@ func TestImpossibleNamesAreRefused(t *testing.T) {
 	}
 }
 
-// Two releases, in one namespace or in two, have nothing in common but the resource definition.
+// Two releases, in one namespace or in two, have nothing in common but the resource definition: no object, and no lease,
+// which their operators make.
 func TestReleasesKeepApart(t *testing.T) {
 	t.Parallel()
 	owner := map[string]string{}
 	long := strings.Repeat("a", longest-1)
 	for _, at := range []struct{ release, namespace string }{
-		{"blue", "one"}, {"green", "one"}, {"blue", "two"}, {long + "a", "one"}, {long + "b", "one"},
+		{"blue", "one"}, {"green", "one"}, {"theeye", "one"}, {"blue", "two"}, {long + "a", "one"}, {long + "b", "one"},
 	} {
-		r := request(map[string]any{})
+		r := request(parseYAML(t, []byte(watched)))
 		r.Release, r.Namespace = at.release, at.namespace
 		rendered, err := render.Chart(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range read(t, at.release, nil, rendered).objects {
-			id := o.GetNamespace() + "/" + o.String()
-			if other, taken := owner[id]; taken && o.GetKind() != "CustomResourceDefinition" {
+		v := read(t, at.release, nil, rendered)
+		ids := []string{at.namespace + "/Lease " + lease(t, v)}
+		for _, o := range v.objects {
+			if o.GetKind() != "CustomResourceDefinition" {
+				ids = append(ids, o.GetNamespace()+"/"+o.String())
+			}
+		}
+		for _, id := range ids {
+			if other, taken := owner[id]; taken {
 				t.Errorf("%s is %s's and %s/%s's", id, other, at.namespace, at.release)
 			}
 			owner[id] = at.namespace + "/" + at.release
 		}
 	}
+}
+
+// lease is the name of that by which the operator's replicas agree on one. Whoever has to do with it must mean the same:
+// those who may read, change and delete leases, retire, which goes by the Deployment's name, and the alert.
+func lease(t *testing.T, v variant) string {
+	t.Helper()
+	var names []string
+	for _, d := range typed[appsv1.Deployment](t, v, "Deployment") {
+		for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+			if id, is := strings.CutPrefix(arg, "--leader-election-id="); is {
+				names = append(names, d.Name, id)
+			}
+		}
+	}
+	for _, role := range typed[rbacv1.Role](t, v, "Role") {
+		for _, rule := range role.Rules {
+			if slices.Contains(rule.Resources, "leases") && !slices.Equal(rule.Verbs, []string{"create"}) { // which has no name
+				names = append(names, strings.Join(rule.ResourceNames, ","))
+			}
+		}
+	}
+	for _, a := range alerts(t, v) {
+		if _, selector, is := strings.Cut(a.Expr, "leader_election_master_status{"); is {
+			_, name, _ := strings.Cut(selector, `,name="`)
+			name, _, _ = strings.Cut(name, `"`)
+			names = append(names, name)
+		}
+	}
+	if len(names) != 5 || len(slices.Compact(slices.Clone(names))) != 1 || names[0] == "" {
+		t.Fatalf("%s: the Deployment, its lease, the two roles' and the alert's are %q", v.name, names)
+	}
+	return names[0]
 }

@@ -100,7 +100,8 @@ func rights(t *testing.T, v variant) map[string]map[string][]rbacv1.PolicyRule {
 	return all
 }
 
-// ruled reads the rules of a role in config/rbac, or of a list in the chart's files, with a name for NAME.
+// ruled reads the rules of a role in config/rbac, or of a list in the chart's files, with a name for NAME: in config/rbac
+// it is the operator's.
 func ruled(t *testing.T, name string, path ...string) []rbacv1.PolicyRule {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(append([]string{"..", ".."}, path...)...))
@@ -111,7 +112,7 @@ func ruled(t *testing.T, name string, path ...string) []rbacv1.PolicyRule {
 	if !strings.Contains(role, "\nrules:\n") {
 		role = "kind: ClusterRole\nrules:\n" + role
 	}
-	objects, err := manifest.Parse(strings.ReplaceAll(role, "NAME", name))
+	objects, err := manifest.Parse(strings.NewReplacer("NAME", name, "- theeye-operator\n", "- "+name+"\n").Replace(role))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func TestRightsAreTheGeneratedOnes(t *testing.T) {
 	t.Parallel()
 	const config, files = "config/rbac/", "charts/theeye/files/rbac/"
 	review := rules(t, "", config+"token_review_role.yaml")
-	lease := rules(t, "", config+"leader_election_role.yaml")
+	lease := rules(t, fullname+"-operator", config+"leader_election_role.yaml")
 	hooks := map[string]map[string][]rbacv1.PolicyRule{
 		account("auth"):        {"*": review},
 		account("persistence"): {"*": review},

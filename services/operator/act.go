@@ -54,7 +54,7 @@ func (a *actor) do(ctx context.Context, v *View, step Step) error {
 	uid := v.Application.UUID()
 	switch s := step.(type) {
 	case AddFinalizer:
-		return a.patchFinalizer(ctx, v, controllerutil.AddFinalizer)
+		return a.changeFinalizer(ctx, v, controllerutil.AddFinalizer)
 	case PutApplication:
 		record, err := a.auth.PutApplication(ctx, uid, s.Want)
 		if err == nil {
@@ -93,24 +93,30 @@ func (a *actor) do(ctx context.Context, v *View, step Step) error {
 		if s.Unfinished != "" {
 			a.events.unfinished(v.Application, s.Unfinished)
 		}
-		return a.patchFinalizer(ctx, v, controllerutil.RemoveFinalizer)
+		return a.changeFinalizer(ctx, v, controllerutil.RemoveFinalizer)
 	default:
 		return fmt.Errorf("unknown step %T", step)
 	}
 	return nil
 }
 
-// patchFinalizer changes the finalizers, unless the resource has changed since it was read.
-func (a *actor) patchFinalizer(ctx context.Context, v *View, change func(client.Object, string) bool) error {
-	app := v.Application.DeepCopy()
-	before := v.Application.DeepCopy()
-	change(app, v1alpha1.Finalizer)
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := a.client.Patch(ctx, app, patch, client.FieldOwner(FieldManager)); err != nil {
-		return fmt.Errorf("change finalizers: %w", err)
+func (a *actor) changeFinalizer(ctx context.Context, v *View, change func(client.Object, string) bool) error {
+	app, err := patchFinalizer(ctx, a.client, v.Application, change)
+	if err == nil {
+		v.Application = app
 	}
-	v.Application = app
-	return nil
+	return err
+}
+
+// patchFinalizer changes the finalizers, unless the resource has changed since it was read, and returns it as it is then.
+func patchFinalizer(ctx context.Context, c client.Client, read *v1alpha1.Application, change func(client.Object, string) bool) (*v1alpha1.Application, error) {
+	app := read.DeepCopy()
+	change(app, v1alpha1.Finalizer)
+	patch := client.MergeFromWithOptions(read.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	if err := c.Patch(ctx, app, patch, client.FieldOwner(FieldManager)); err != nil {
+		return nil, fmt.Errorf("change finalizers: %w", err)
+	}
+	return app, nil
 }
 
 // createCandidate writes a new key down before anyone else knows of it: no crash can lose it from then on.

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/theeye-dev/theeye/api/registry"
@@ -23,6 +25,7 @@ import (
 type Collector struct {
 	cache      client.Reader
 	live       client.Reader
+	writer     client.Client
 	auth       registrar
 	archive    archive
 	memory     *memory
@@ -32,6 +35,7 @@ type Collector struct {
 	now        func() time.Time
 	missed     map[uuid.UUID]int       // in how many comparisons on end a record's Application was gone
 	revoked    map[uuid.UUID]time.Time // since when a record that waits for its erasure was seen to have no credentials
+	released   map[types.UID]bool      // Applications of namespaces that are not watched any more, once they were let go
 	doubts     chan<- event.TypedGenericEvent[*v1alpha1.Application]
 	log        *slog.Logger
 	metrics    *Metrics
@@ -87,7 +91,7 @@ func (c *Collector) Compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = c.endAll(ctx, c.ripe(ctx, gone, records))
+	err = c.endAll(ctx, c.ripe(ctx, gone, len(records)))
 	if err == nil {
 		c.metrics.compared(len(records))
 	}
@@ -110,21 +114,14 @@ func (c *Collector) allGone(ctx context.Context, candidates map[types.UID]*regis
 	return found, nil
 }
 
-// ripe are the records that have been without an Application for long enough. Those that this operator does not watch
-// are no part of what could go.
-func (c *Collector) ripe(ctx context.Context, gone []*registry.Application, records []registry.Application) []*registry.Application {
-	watched := 0
-	for i := range records {
-		if c.watches(records[i].Namespace) {
-			watched++
-		}
-	}
+// ripe are the records that have been without an Application for long enough.
+func (c *Collector) ripe(ctx context.Context, gone []*registry.Application, records int) []*registry.Application {
 	c.missed = tally(c.missed, gone)
-	ending, held := ripe(gone, watched, c.missed)
+	ending, held := ripe(gone, records, c.missed)
 	c.metrics.held(held)
 	if held > 0 {
 		c.log.WarnContext(ctx, "the Applications of most records are gone, which are kept for now: is the cluster id another cluster's?",
-			"cluster", c.settings.Cluster, "held", held, "records", watched, "comparisons_needed", patientLooks)
+			"cluster", c.settings.Cluster, "held", held, "records", records, "comparisons_needed", patientLooks)
 	}
 	return ending
 }
@@ -175,21 +172,41 @@ func (c *Collector) doubt(ctx context.Context, app *v1alpha1.Application, record
 	}
 }
 
-// gone asks the API server itself whether a record's Application is gone: the cache may be new, and the record another
-// operator's that watches other namespaces of this cluster.
+// gone asks the API server itself whether a record's Application is gone: the cache may be new, and has nothing of
+// namespaces that are not watched, or not any more. What is there in one of those is let go.
 func (c *Collector) gone(ctx context.Context, record *registry.Application) (bool, error) {
-	if !c.watches(record.Namespace) {
-		return false, nil
-	}
 	var app v1alpha1.Application
 	err := c.live.Get(ctx, types.NamespacedName{Namespace: record.Namespace, Name: record.Name}, &app)
+	watched := c.watches(record.Namespace)
 	switch {
 	case absent(err, record.Name):
 		return true, nil
+	case err != nil && !watched && apierrors.IsForbidden(err):
+		return false, nil // whoever gave this operator fewer rights than config/rbac has
 	case err != nil:
 		return false, fmt.Errorf("look for Application %s/%s: %w", record.Namespace, record.Name, err)
+	case app.UUID() != record.UID: // a namesake, made since
+		return true, nil
+	case !watched:
+		c.letGo(ctx, &app)
 	}
-	return app.UUID() != record.UID, nil // a namesake, made since
+	return false, nil
+}
+
+// letGo takes the finalizer off an Application of a namespace that was taken out of those that are watched: nobody else
+// would, and neither it nor its namespace could be deleted any more. Once it is deleted its record ends. It is done once,
+// for another operator may have taken the Application over and put the finalizer back.
+func (c *Collector) letGo(ctx context.Context, app *v1alpha1.Application) {
+	if c.released[app.UID] || !controllerutil.ContainsFinalizer(app, v1alpha1.Finalizer) {
+		return
+	}
+	logger := c.log.With("namespace", app.Namespace, "name", app.Name)
+	if _, err := patchFinalizer(ctx, c.writer, app, controllerutil.RemoveFinalizer); err != nil {
+		logger.WarnContext(ctx, "an Application that is not watched any more could not be let go", "error", err)
+		return
+	}
+	c.released[app.UID] = true
+	logger.InfoContext(ctx, "let an Application go that is not watched any more")
 }
 
 func (c *Collector) watches(namespace string) bool {

@@ -26,7 +26,7 @@ func TestSecondOperatorTakesOver(t *testing.T) {
 	t.Parallel()
 	var first *saboteur
 	w := newWorld(t, func(o *Options) {
-		o.LeaderElectionNamespace = o.Namespaces[0]
+		o.LeaderElectionNamespace, o.LeaderElectionID = o.Namespaces[0], "theeye-operator"
 		first = sabotage(o)
 	})
 	app, _ := w.ready(w.apply("early"))
@@ -71,7 +71,7 @@ func TestSecondOperatorTakesOver(t *testing.T) {
 func (w *world) leader() string {
 	w.t.Helper()
 	lease := &coordinationv1.Lease{}
-	key := client.ObjectKey{Namespace: w.options.LeaderElectionNamespace, Name: "theeye-operator"}
+	key := client.ObjectKey{Namespace: w.options.LeaderElectionNamespace, Name: w.options.LeaderElectionID}
 	if err := w.client.Get(w.t.Context(), key, lease); err != nil {
 		w.t.Fatal(err)
 	}
@@ -79,6 +79,27 @@ func (w *world) leader() string {
 		return ""
 	}
 	return *lease.Spec.HolderIdentity
+}
+
+// Two installations in one namespace lead both: each has its own lease there.
+func TestNeighboursBothLead(t *testing.T) {
+	t.Parallel()
+	var namespace string
+	electing := func(id string) func(*Options) {
+		return func(o *Options) {
+			if namespace == "" {
+				namespace = o.Namespaces[0]
+			}
+			o.LeaderElectionNamespace, o.LeaderElectionID = namespace, id
+		}
+	}
+	blue := newWorld(t, electing("blue-theeye-operator"))
+	blue.ready(blue.apply("web-shop"))
+	green := newWorld(t, electing("green-theeye-operator"))
+	green.ready(green.apply("web-shop"))
+	if one, other := blue.leader(), green.leader(); one == "" || other == "" || one == other {
+		t.Errorf("leaders are %q and %q", one, other)
+	}
 }
 
 // listener closes heard when a text is logged, and passes everything on.

@@ -125,7 +125,6 @@ func TestMostRecordsAreHeld(t *testing.T) {
 	there, _ := w.ready(w.apply("there"))
 	for i := range manyRecords + 1 {
 		w.register(w.options.Cluster, w.namespace, fmt.Sprint("gone-", i))
-		w.register(w.options.Cluster, "elsewhere", fmt.Sprint("not-ours-", i)) // half of all would not be ours
 	}
 	var log bytes.Buffer
 	c, own := w.collector(w.client, w.client, w.namespace), prometheus.NewRegistry()

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
@@ -64,6 +65,8 @@ type Options struct {
 	UsageInterval, CompareInterval time.Duration
 	// LeaderElectionNamespace is where the lease is; "": no election, this is the only replica.
 	LeaderElectionNamespace string
+	// LeaderElectionID is the lease's name: replicas share it, and installations in one namespace must not.
+	LeaderElectionID string
 
 	Auth        registrar
 	Persistence archive
@@ -111,9 +114,9 @@ func New(config *rest.Config, o Options) (manager.Manager, error) { //nolint:goc
 		memory:   remembered, settings: &o.Settings, usageInterval: o.UsageInterval, now: o.Now, log: o.Log,
 	}
 	collector := &Collector{
-		cache: mgr.GetCache(), live: mgr.GetAPIReader(), auth: o.Auth, archive: o.Persistence, memory: remembered,
+		cache: mgr.GetCache(), live: mgr.GetAPIReader(), writer: writer, auth: o.Auth, archive: o.Persistence, memory: remembered,
 		settings: &o.Settings, namespaces: o.Namespaces, interval: o.CompareInterval,
-		now: o.Now, revoked: map[uuid.UUID]time.Time{}, doubts: doubts, log: o.Log, metrics: metrics,
+		now: o.Now, revoked: map[uuid.UUID]time.Time{}, released: map[types.UID]bool{}, doubts: doubts, log: o.Log, metrics: metrics,
 	}
 	if err := errors.Join(index(mgr), watch(mgr, r, doubts, o.Concurrency), mgr.Add(collector)); err != nil {
 		return nil, fmt.Errorf("set up operator: %w", err)
@@ -139,7 +142,7 @@ func managerOptions(scheme *runtime.Scheme, o *Options) manager.Options {
 		Scheme: scheme, Logger: logr.FromSlogHandler(o.Log.Handler()),
 		Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", // the ops port serves both
 		LeaderElection: o.LeaderElectionNamespace != "", LeaderElectionNamespace: o.LeaderElectionNamespace,
-		LeaderElectionID: "theeye-operator", LeaderElectionReleaseOnCancel: true,
+		LeaderElectionID: o.LeaderElectionID, LeaderElectionReleaseOnCancel: true,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
 			ByObject: map[client.Object]cache.ByObject{

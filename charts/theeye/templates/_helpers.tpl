@@ -176,3 +176,20 @@ full, unless the URL itself asks for something else. dict root, component. */}}
   value: postgres://theeye_{{ .component }}:$(POSTGRES_PASSWORD)@{{ include "theeye.fullname" .root }}-postgres:5432/theeye?sslmode=disable
 {{- end -}}
 {{- end }}
+
+{{/* A size in bytes, as Redis (512mb) or Kubernetes (1Gi) writes it. */}}
+{{- define "theeye.bytes" -}}
+{{- $units := dict "" 1 "b" 1 "k" 1e3 "kb" 1024 "ki" 1024 "m" 1e6 "mb" 1048576 "mi" 1048576 "g" 1e9 "gb" 1073741824 "gi" 1073741824 "t" 1e12 "ti" 1099511627776 -}}
+{{- $size := toString . | lower -}}
+{{- mulf (regexFind "^[0-9.]+" $size | float64) (get $units (regexFind "[a-z]*$" $size) | float64) -}}
+{{- end }}
+
+{{/* What Redis may hold. More than its pod's limit would have it killed, where it should have said that it is full. Takes
+.Values.redis. */}}
+{{- define "theeye.redisMaxMemory" -}}
+{{- $limit := (.resources.limits | default dict).memory -}}
+{{- if and $limit (ge (include "theeye.bytes" .maxMemory | float64) (include "theeye.bytes" $limit | float64)) -}}
+{{- fail (printf "redis.maxMemory (%s) must be below redis.resources.limits.memory (%v), with room to rewrite its file" .maxMemory $limit) -}}
+{{- end -}}
+{{ .maxMemory }}
+{{- end }}

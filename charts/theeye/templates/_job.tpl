@@ -58,6 +58,8 @@ metadata:
   {{- include "theeye.metadata" (merge (dict "annotations" $hook) .) | nindent 2 }}
 spec:
   backoffLimit: {{ .retries }}
+  {{- /* Less than the 5 minutes after which Helm gives up and takes the account away: nothing runs on without rights. */}}
+  activeDeadlineSeconds: 285
   {{- /* Where it is applied without Helm, nobody else would take it away, and a Job cannot be changed. */}}
   ttlSecondsAfterFinished: 600
   template:

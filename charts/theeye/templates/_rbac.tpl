@@ -3,10 +3,11 @@ Rights. The rules are files: files/rbac has those that make generate writes from
 the operator is tested with; templates only say for whom and where they hold.
 */}}
 
-{{/* The rules of a whole role in files/rbac. dict root, file. */}}
+{{/* The rules of a whole role in files/rbac. They say theeye-operator where the name of the operator's Deployment stands,
+which is a release's own. dict root, file. */}}
 {{- define "theeye.roleRules" -}}
 {{- $role := .root.Files.Get (printf "files/rbac/%s.yaml" .file) | fromYaml -}}
-{{- required (printf "files/rbac/%s.yaml has no rules: make generate" .file) $role.rules | toYaml -}}
+{{- required (printf "files/rbac/%s.yaml has no rules: make generate" .file) $role.rules | toYaml | replace "theeye-operator" (include "theeye.componentName" (dict "root" .root "component" "operator")) -}}
 {{- end }}
 
 {{/* The rules of a list in files/rbac, in which NAME stands for an object's name. dict root, file, name. */}}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,11 @@ func pack(root, version string, out io.Writer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the chart: %w", err)
 	}
+	chart, err = versioned(chart, version)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(filepath.Dir(chart)) }()
 	packer := action.NewPackage()
 	packer.Destination, err = filepath.Abs(filepath.Join(root, ".local/chart"))
 	if err != nil {
@@ -40,6 +46,28 @@ func pack(root, version string, out io.Writer) (string, error) {
 		return "", fmt.Errorf("pack the chart: %w", err)
 	}
 	return file, nil
+}
+
+// versioned copies the chart to a folder of its own, where the images that Chart.yaml tells of are those of the version.
+func versioned(chart, version string) (string, error) {
+	dir, err := os.MkdirTemp("", "theeye-chart-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder for the chart: %w", err)
+	}
+	copied := filepath.Join(dir, filepath.Base(chart))
+	if err := os.CopyFS(copied, os.DirFS(chart)); err != nil {
+		return "", fmt.Errorf("copy the chart: %w", err)
+	}
+	file := filepath.Join(copied, "Chart.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the copied chart: %w", err)
+	}
+	content = image.ReplaceAll(content, []byte("${1}:"+version+"\n"))
+	if err := os.WriteFile(file, content, fileMode); err != nil {
+		return "", fmt.Errorf("write the copied chart: %w", err)
+	}
+	return copied, nil
 }
 
 // lint takes warnings for errors.
@@ -61,6 +89,7 @@ func lint(chart string, out io.Writer) error {
 var (
 	release   = regexp.MustCompile(`^v?([0-9]+\.[0-9]+\.[0-9]+)$`)
 	forbidden = regexp.MustCompile(`[^0-9A-Za-z]+`)
+	image     = regexp.MustCompile(`(?m)(image: ghcr\.io/theeye-dev/theeye/[a-z]+):\S+\n`)
 	number    = regexp.MustCompile(`^0[0-9]+$`)
 )
 

@@ -75,8 +75,8 @@ func serve(ctx context.Context, c *options) error {
 			RevokeTimeout: c.revokeTimeout, PollInterval: c.pollInterval,
 		},
 		Namespaces: c.namespaces, Unserved: where.unserved, Concurrency: c.concurrency, UsageInterval: c.usageInterval, CompareInterval: c.compareInterval,
-		LeaderElectionNamespace: c.leaseNamespace(),
-		Auth:                    auth, Persistence: persistence, Registerer: telemetry.Registry, Log: telemetry.Log, Now: time.Now,
+		LeaderElectionNamespace: c.leaseNamespace(), LeaderElectionID: c.lease,
+		Auth: auth, Persistence: persistence, Registerer: telemetry.Registry, Log: telemetry.Log, Now: time.Now,
 	})
 	if err != nil {
 		return err

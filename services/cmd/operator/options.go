@@ -70,6 +70,7 @@ type options struct {
 	concurrency       int
 	leaderElect       bool
 	leaseIn           string
+	lease             string
 	revokeTimeout     time.Duration
 	usageInterval     time.Duration
 	compareInterval   time.Duration
@@ -99,6 +100,8 @@ func parse(args []string) (*options, error) {
 	fs.IntVar(&c.concurrency, "concurrency", 16, "`number` of Applications that are reconciled at once")
 	fs.BoolVar(&c.leaderElect, "leader-elect", true, "elect a leader, so that several replicas can run")
 	fs.StringVar(&c.leaseIn, "leader-election-namespace", "", "`namespace` of the lease; by default the pod's own")
+	fs.StringVar(&c.lease, "leader-election-id", "theeye-operator", "`name` of the lease, unlike that of every other installation in its "+
+		"namespace: that of the operator's Deployment, by which operator retire deletes it")
 	fs.DurationVar(&c.revokeTimeout, "revoke-timeout", time.Minute, "`time` that a deleted Application waits for auth and persistence; then "+
 		"it goes, and is ended there once they answer")
 	fs.DurationVar(&c.usageInterval, "usage-interval", 5*time.Minute, "`time` between two questions about an Application's usage")
@@ -148,7 +151,7 @@ func (c *options) validate() error {
 	if c.leaderElect && c.leaseNamespace() == "" {
 		errs = append(errs, errors.New("--leader-election-namespace is required outside a pod; or --leader-elect=false"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, named("leader-election-id", c.lease))...)
 }
 
 func absolute(text string) bool {

@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.namespaces) != 0 || !c.leaderElect || c.concurrency != 16 || c.revokeTimeout != time.Minute || c.keyEnv != "live" ||
+	if len(c.namespaces) != 0 || !c.leaderElect || c.concurrency != 16 || c.revokeTimeout != time.Minute || c.keyEnv != "live" || c.lease != "theeye-operator" ||
 		c.usageInterval != 5*time.Minute || c.compareInterval != time.Minute || c.pollInterval != time.Minute {
 		t.Errorf("defaults are %+v", c)
 	}
@@ -59,6 +59,8 @@ func TestFaultyFlags(t *testing.T) {
 		`--namespaces must be names of namespaces, and "a/b" is none`: good("--namespaces", "shop,a/b"),
 		`names of namespaces, and "Shop" is none`:                     good("--namespaces", "Shop"),
 		"--key-env must have":                                         good("--key-env", "Live_1"),
+		"--leader-election-id must be a name":                         good("--leader-election-id", "Blue_1"),
+		"--leader-election-id must be":                                good("--leader-election-id", ""),
 		"--concurrency must be from 1 to 64":                          good("--concurrency", "65"),
 		"--concurrency must":                                          good("--concurrency", "0"),
 		"--revoke-timeout must be at least 1s":                        good("--revoke-timeout", "0s"),

@@ -23,7 +23,7 @@ type retire struct {
 
 func (o *retire) register(fs *flag.FlagSet) {
 	o.site.register(fs, "the operator's Deployment")
-	fs.StringVar(&o.deployment, "deployment", "", "`name` of the operator's Deployment")
+	fs.StringVar(&o.deployment, "deployment", "", "`name` of the operator's Deployment, and of its lease")
 	fs.Var(&o.namespaces, "namespaces", "`names` of the namespaces whose Applications are let go, with commas; none: all of the cluster")
 	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "`time` that the operator has for deleted Applications, and then once more for its end; "+
 		"after it Applications are let go all the same")

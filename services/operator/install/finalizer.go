@@ -28,8 +28,6 @@ const (
 	// surely and doubtfully are how many looks in a row must find none that is held: one is enough after the operator
 	// stopped; one that may be there gets a moment to be seen.
 	surely, doubtfully = 1, 3
-	// lease is by which the operator's replicas agree on a leader. They make it, and no release owns it.
-	lease = "theeye-operator"
 )
 
 // held are the Applications that have TheEye's finalizer. Without their type there are none.
@@ -150,23 +148,23 @@ func (r *Retirement) letGo(ctx context.Context, held []metav1.PartialObjectMetad
 	return freed, errors.Join(errs...)
 }
 
-// deleteLease deletes the operators' lease, unless another one holds it: two installations may share a namespace. What
-// is left of it does no harm, and is told only.
+// deleteLease deletes the lease by which the operator's replicas agreed on a leader, and which no release owns; unless
+// somebody else holds it: an operator started by hand, which runs on. A lease that stays does no harm, and is told only.
 func (r *Retirement) deleteLease(ctx context.Context) {
 	l := &coordinationv1.Lease{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Deployment.Namespace, Name: lease}, l)
+	err := r.Client.Get(ctx, r.Deployment, l)
 	if err == nil {
 		if holder := l.Spec.HolderIdentity; holder != nil && *holder != "" && !strings.HasPrefix(*holder, r.Deployment.Name+"-") {
-			r.Progress.say("Lease %s stays: %s holds it", lease, *holder)
+			r.Progress.say("Lease %s stays: %s holds it", r.Deployment.Name, *holder)
 			return
 		}
 		err = r.Client.Delete(ctx, l, client.Preconditions{UID: &l.UID, ResourceVersion: &l.ResourceVersion})
 	}
 	switch {
 	case err == nil:
-		r.Progress.say("deleted Lease %s", lease)
+		r.Progress.say("deleted Lease %s", r.Deployment.Name)
 	case !apierrors.IsNotFound(err):
-		r.Progress.say("Lease %s stays: %v", lease, err)
+		r.Progress.say("Lease %s stays: %v", r.Deployment.Name, err)
 	}
 }
 

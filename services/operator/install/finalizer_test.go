@@ -21,14 +21,14 @@ import (
 func (r *retiring) holdLease(holder string) {
 	r.t.Helper()
 	r.create(&coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.home, Name: lease}, Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder},
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.home, Name: deploymentName}, Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder},
 	})
 }
 
 // lease is as it is now; nil: gone.
 func (r *retiring) lease() *coordinationv1.Lease {
 	r.t.Helper()
-	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: r.home, Name: lease}}
+	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: r.home, Name: deploymentName}}
 	err := r.get(l)
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -39,7 +39,7 @@ func (r *retiring) lease() *coordinationv1.Lease {
 	return l
 }
 
-// A lease goes that is nobody's or was one of this Deployment's pods', and never that of another installation.
+// A lease goes that is nobody's or was one of this Deployment's pods', and never one that somebody else holds.
 func TestLeaseOfTheRetired(t *testing.T) {
 	t.Parallel()
 	for holder, stays := range map[string]bool{
@@ -56,7 +56,7 @@ func TestLeaseOfTheRetired(t *testing.T) {
 				t.Errorf("it is there: %t", there)
 			}
 			if stays {
-				r.lines.await(t, "Lease theeye-operator stays: "+holder+" holds it")
+				r.lines.await(t, "Lease "+deploymentName+" stays: "+holder+" holds it")
 			}
 		})
 	}

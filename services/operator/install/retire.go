@@ -23,7 +23,7 @@ import (
 // waits for in vain it names, and goes on: an Application that nobody can delete is worse than one that was let go.
 type Retirement struct {
 	Client     client.Client
-	Deployment client.ObjectKey // the operator's
+	Deployment client.ObjectKey // the operator's, whose lease has the same name
 	// Namespaces have the Applications; none: all of the cluster.
 	Namespaces []string
 	// Timeout bounds each of the two waits.

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	deploymentName = "theeye-operator"
+	// deploymentName is a release's own, and so is that of its lease.
+	deploymentName = "blue-theeye-operator"
 	// foreignFinalizer is somebody else's.
 	foreignFinalizer = "example.com/theirs"
 	// never is a time-out that no test waits for.
