@@ -14,6 +14,7 @@ const (
 	CodeTimestamp         Code = "timestamp.format"    // no RFC 3339 and no YYYY-MM-DD HH:MM:SS
 	CodeTooOld            Code = "timestamp.too_old"   // before the application's maxAge
 	CodeInFuture          Code = "timestamp.in_future" // beyond the application's maxFuture
+	CodeTypeUnknown       Code = "type.unknown"        // an undeclared type, and the application wants no others
 	CodeSchemaUnavailable Code = "schema.unavailable"  // the type's declared schema is faulty and was never good
 	CodeConflict          Code = "id.conflict"         // the id was used with other content
 	CodeStrict            Code = "request.strict"      // valid, but refused together with an invalid one

@@ -39,7 +39,8 @@ type Timestamps struct {
 	MaxAge    *Duration `json:"maxAge,omitempty"`
 }
 
-// UnknownEvents says what becomes of events whose type has no schema.
+// UnknownEvents says what becomes of events whose type the application does not declare. A type that is declared without
+// a schema is known.
 type UnknownEvents string
 
 // The two ways; the empty value is Accept.

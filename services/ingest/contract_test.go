@@ -79,6 +79,7 @@ func contracts() map[string]contract {
 		{Category: "page interaction", Name: "pageview", Schema: registry.Schema(`{"type":"object"}`)},
 		{Category: "cart", Name: "added", SchemaUnavailable: true},
 	}}
+	closed := registry.Policy{UnknownEvents: registry.RejectUnknown, EventTypes: declared.EventTypes[:1]}
 	faulty := strings.NewReplacer("page interaction", "cart", "pageview", "added").Replace(good)
 	timed := func(policy registry.Policy, body, code string) contract {
 		c := refusal(body, code)
@@ -178,6 +179,8 @@ func contracts() map[string]contract {
 		"schema never good":               {policy: declared, body: faulty, status: 422, code: "request.rejected", verdicts: []string{"schema.unavailable"}, appended: []string{"schema.unavailable"}},
 		"schema never good, among others": {policy: declared, body: "[" + good + "," + faulty + "," + named("category", "cart") + "]", status: 202, verdicts: []string{"accepted", "schema.unavailable", "accepted"}, appended: []string{"accepted", "schema.unavailable", "accepted"}},
 
+		"type unknown":               {policy: closed, body: faulty, status: 422, code: "request.rejected", verdicts: []string{"type.unknown"}, appended: []string{"type.unknown"}},
+		"type unknown, among others": {policy: closed, body: "[" + faulty + "," + good + "]", status: 202, verdicts: []string{"type.unknown", "accepted"}, appended: []string{"type.unknown", "accepted"}},
 
 		"id used twice":         {body: "[" + with(`"id":"x"`) + "," + with(`"id":"x","data":{}`) + "]", status: 202, verdicts: []string{"accepted", "id.conflict/id"}, appended: []string{"accepted", "id.conflict/id"}},
 		"id used again":         {body: "[" + with(`"id":"x","data":{"a":1,"b":2}`) + "," + with(`"data":{"b":2.0,"a":1e0},"id":"x"`) + "]", status: 202, verdicts: accepted(2), appended: accepted(2)},

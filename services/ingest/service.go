@@ -13,7 +13,6 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/event/jsonb"
-	"github.com/theeye-dev/theeye/services/internal/check"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/stream"
@@ -117,7 +116,6 @@ type worker struct {
 	payload  []byte
 	seen     map[string]int // index of the first event of every id in this request
 	scratch  []byte
-	rules    check.Rules // of the policy judged last: policies are replaced, never changed
 }
 
 // readEvent is an event as far as it could be read.
@@ -129,9 +127,8 @@ type readEvent struct {
 // judge splits a request and fills w.request with a verdict on every event.
 func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, error) {
 	items := w.request.Items[:0]
-	policy := &sub.Application.Policy
 	w.events = w.events[:0]
-	_, err := w.splitter.Split(sub.Body, policy.MaxEventBytes(), func(raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
+	_, err := w.splitter.Split(sub.Body, sub.Application.Policy.MaxEventBytes(), func(raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
 		var e readEvent
 		if refusal == nil {
 			e.readable = true
@@ -149,9 +146,6 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
 	}
 	clear(w.seen)
-	if w.rules.Policy != policy {
-		w.rules = check.Of(policy)
-	}
 	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
 	for i := range items {
 		item, e := &items[i], &w.events[i]
@@ -159,7 +153,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 			item.ID = serverID(sub, sequence, i)
 		}
 		if item.Refusal == nil {
-			item.OccurredAt, item.Refusal = w.rules.Event(&e.Event, receivedAt)
+			item.OccurredAt, item.Refusal = sub.Rules.Event(&e.Event, receivedAt)
 		}
 		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
 			item.Refusal = w.conflict(e.ID, i)

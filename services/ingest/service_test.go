@@ -14,6 +14,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/ingest"
+	"github.com/theeye-dev/theeye/services/internal/check"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/stream"
@@ -37,9 +38,14 @@ func service(t testing.TB, p publisher) *ingest.Service {
 
 func submission(body string) ingest.Submission {
 	return ingest.Submission{
-		Principal: keyring.Principal{Application: &registry.Application{UID: uuid.UUID{1}}, Credential: "1"},
+		Principal: principal(registry.Policy{}),
 		Body:      []byte(body),
 	}
+}
+
+func principal(policy registry.Policy) keyring.Principal {
+	a := &registry.Application{UID: uuid.UUID{1}, Policy: policy}
+	return keyring.Principal{Application: a, Rules: check.Of(&a.Policy), Credential: "1"}
 }
 
 func TestPublishErrors(t *testing.T) {
@@ -131,11 +137,13 @@ func BenchmarkAcceptDeclared(b *testing.B) {
 	s := service(b, func(context.Context, []byte) error { return nil })
 	for _, types := range []int{0, registry.MaxEventTypes} {
 		sub := submission(good)
+		var policy registry.Policy
 		for i := range types {
-			sub.Application.Policy.EventTypes = append(sub.Application.Policy.EventTypes, registry.EventType{
+			policy.EventTypes = append(policy.EventTypes, registry.EventType{
 				Category: "page interaction", Name: fmt.Sprintf("type %03d", i), SchemaUnavailable: i == 0,
 			})
 		}
+		sub.Principal = principal(policy)
 		b.Run(fmt.Sprintf("types=%d", types), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

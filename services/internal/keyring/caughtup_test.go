@@ -16,7 +16,7 @@ import (
 func TestUnknownKeyWaitsForProof(t *testing.T) {
 	t.Parallel()
 	ring := New(time.Now)
-	ring.ring.Store(newRing(nil, nil, "1-0"))
+	ring.ring.Store(newRing(nil, nil, "1-0", nil))
 	ring.prove(time.Now())
 	a, key := app("a", 1)
 	answers := make(chan error, 1)
@@ -32,7 +32,7 @@ func TestUnknownKeyWaitsForProof(t *testing.T) {
 		t.Fatalf("answered before it could be known: %v", err)
 	default:
 	}
-	ring.ring.Store(newRing(map[uuid.UUID]*registry.Application{a.UID: &a}, nil, "2-0"))
+	ring.ring.Store(newRing(map[uuid.UUID]*registry.Application{a.UID: &a}, nil, "2-0", nil))
 	ring.prove(time.Now().Add(time.Minute)) // whenever the question was asked, this is after it
 	if err := <-answers; err != nil {
 		t.Error(err)
@@ -43,7 +43,7 @@ func TestUnknownKeyWaitsForProof(t *testing.T) {
 func TestUnknownKeyWithoutProofIsUnavailable(t *testing.T) {
 	t.Parallel()
 	ring := New(time.Now)
-	ring.ring.Store(newRing(nil, nil, "1-0"))
+	ring.ring.Store(newRing(nil, nil, "1-0", nil))
 	ring.prove(time.Now())
 	_, key := app("a", 1)
 	if _, err := ring.Authenticate(context.Background(), "", key); fault.KindOf(err) != fault.Unavailable {
@@ -75,7 +75,7 @@ func TestKeyRegisteredTwice(t *testing.T) {
 	}
 	ring := New(time.Now)
 	for range 10 { // maps are walked in another order each time
-		ring.ring.Store(newRing(applications, nil, "1-0"))
+		ring.ring.Store(newRing(applications, nil, "1-0", nil))
 		ring.prove(time.Now().Add(time.Minute))
 		for _, clientID := range []string{"", a.ClientID} {
 			p, err := ring.Authenticate(context.Background(), clientID, key)

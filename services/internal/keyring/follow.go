@@ -151,7 +151,7 @@ func (f *Follower) read(ctx context.Context, current *ring, tail string, begin t
 		position = m.ID
 		reached = reached || position == tail
 	}
-	f.ring.ring.Store(newRing(applications, unreadable, position))
+	f.ring.ring.Store(newRing(applications, unreadable, position, current))
 	if reached {
 		f.ring.prove(begin)
 	}
@@ -181,7 +181,7 @@ func (f *Follower) snapshot(ctx context.Context) error {
 			unreadable[apikey.ClientID(uid)] = struct{}{}
 		}
 	}
-	f.ring.ring.Store(newRing(applications, unreadable, fields[registry.FieldTail]))
+	f.ring.ring.Store(newRing(applications, unreadable, fields[registry.FieldTail], f.ring.ring.Load()))
 	f.ring.prove(begin)
 	f.log.InfoContext(ctx, "application log read", "applications", len(applications))
 	return nil

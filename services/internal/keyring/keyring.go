@@ -11,6 +11,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/check"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
@@ -21,6 +22,7 @@ const staleAfter = 900 * time.Millisecond
 // Principal is who sent a request.
 type Principal struct {
 	Application *registry.Application // shared: it must not be changed
+	Rules       *check.Rules          // by which its events are judged
 	Credential  string                // id of the credential used
 }
 
@@ -29,6 +31,7 @@ type ring struct {
 	byUID    map[uuid.UUID]*registry.Application
 	byName   map[string]*registry.Application // namespace/name
 	byKey    map[keyOf]grant
+	rules    map[uuid.UUID]*check.Rules
 	position string // id of the newest log entry that is in it
 
 	unreadable map[string]struct{} // client ids of applications whose record cannot be read
@@ -171,12 +174,13 @@ func (k *Keyring) Application(reference string) *registry.Application {
 	return r.byName[reference]
 }
 
-// newRing indexes applications by everything that is looked up.
-func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[string]struct{}, position string) *ring {
+// newRing indexes applications by everything that is looked up. before is the ring that it follows, or nil.
+func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[string]struct{}, position string, before *ring) *ring {
 	r := &ring{
 		byUID:    applications,
 		byName:   make(map[string]*registry.Application, len(applications)),
 		byKey:    make(map[keyOf]grant, 2*len(applications)),
+		rules:    make(map[uuid.UUID]*check.Rules, len(applications)),
 		position: position, unreadable: unreadable,
 	}
 	for _, a := range applications {
@@ -184,12 +188,26 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 		if other := r.byName[a.Namespace+"/"+a.Name]; other == nil || other.Revision < a.Revision {
 			r.byName[a.Namespace+"/"+a.Name] = a
 		}
+		r.rules[a.UID] = before.rulesOf(a)
 		for _, c := range a.Credentials {
-			key, g := keyOf{a.ClientID, apikey.Hash(c.SHA256)}, grant{Principal{a, c.ID}, c.NotAfter}
+			key, g := keyOf{a.ClientID, apikey.Hash(c.SHA256)}, grant{r.principal(a, c.ID), c.NotAfter}
 			if known, ok := r.byKey[key]; !ok || g.outlasts(known) { // one key under two ids is good until the later end
 				r.byKey[key] = g
 			}
 		}
 	}
 	return r
+}
+
+// rulesOf returns the rules of an application: the ring's own while its record is the same.
+func (r *ring) rulesOf(a *registry.Application) *check.Rules {
+	if r != nil && r.byUID[a.UID] == a {
+		return r.rules[a.UID]
+	}
+	return check.Of(&a.Policy)
+}
+
+// principal is an application by one of its credentials.
+func (r *ring) principal(a *registry.Application, credential string) Principal {
+	return Principal{Application: a, Rules: r.rules[a.UID], Credential: credential}
 }

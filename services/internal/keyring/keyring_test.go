@@ -483,7 +483,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		a, k := app(fmt.Sprint(i), 1)
 		applications[a.UID], id, key = &a, a.ClientID, k
 	}
-	ring.ring.Store(newRing(applications, nil, "1-0"))
+	ring.ring.Store(newRing(applications, nil, "1-0", nil))
 	fresh := time.Now().Add(time.Hour)
 	ring.fresh.Store(&fresh)
 	for name, k := range map[string]string{"valid": key, "unknown": apikey.New("test", id, "2"), "malformed": "x" + key} {
