@@ -77,7 +77,8 @@ func TestKubeconfigGoesFirst(t *testing.T) {
 		t.Errorf("with ~/.kube/config it says %q", got)
 	}
 	other := m.kubeconfig(t, "other")
-	for _, set := range []string{other, "/nowhere:" + other} {
+	spaced := m.kubeconfig(t, "with a space")
+	for _, set := range []string{other, "/nowhere:" + other, spaced} {
 		if got, _, ok := m.find(t, "KUBECONFIG="+set); !ok || got != "export KUBECONFIG='"+set+"'" {
 			t.Errorf("with KUBECONFIG=%s it says %q", set, got)
 		}
