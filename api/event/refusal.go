@@ -6,6 +6,7 @@ type Code string
 // The codes of events; those of requests are problem codes. Faults of jsonb (json.…) are codes as well.
 const (
 	CodeNotObject         Code = "event.not_object"    // the event is no JSON object
+	CodeSyntax            Code = "json.syntax"         // a line of NDJSON is no JSON value
 	CodeTooLarge          Code = "event.too_large"     // more bytes than the application's or the global limit
 	CodeMissing           Code = "field.missing"       // a required field is absent
 	CodeType              Code = "field.type"          // a field has another JSON type

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"strings"
@@ -95,7 +94,8 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err != nil {
 		return Submission{}, err
 	}
-	if err := checkMedia(r.Header); err != nil {
+	lines, err := linesOf(r.Header)
+	if err != nil {
 		return Submission{}, err
 	}
 	coding, err := codingOf(r.Header)
@@ -104,6 +104,7 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	}
 	sub := Submission{
 		Principal:      principal,
+		Lines:          lines,
 		Strict:         prefersStrict(r.Header),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
 		TraceParent:    stream.TraceParent(ctx),
@@ -168,20 +169,6 @@ func readBody(buffer *bytes.Buffer, r *http.Request) error {
 }
 
 var errBodyTooLarge = fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
-
-// checkMedia refuses what cannot be read. No Content-Type at all is taken for JSON.
-func checkMedia(h http.Header) error {
-	contentType := h.Get("Content-Type")
-	if contentType == "" || contentType == "application/json" {
-		return nil
-	}
-	media, params, err := mime.ParseMediaType(contentType)
-	charset := params["charset"]
-	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return fault.New(fault.CodeMediaType, "Content-Type "+contentType+" is not supported; send application/json in UTF-8")
-	}
-	return nil
-}
 
 // prefersStrict reads Prefer: handling=strict (RFC 7240). Of several handlings the first counts; parameters mean nothing.
 func prefersStrict(h http.Header) bool {

@@ -47,6 +47,7 @@ func New(publisher Publisher, safe func() error, now func() time.Time, metrics *
 type Submission struct {
 	keyring.Principal
 	Body           []byte // valid until Accept returns
+	Lines          bool   // every line of Body is an event: NDJSON
 	Strict         bool   // Prefer: handling=strict
 	IdempotencyKey string
 	TraceParent    string   // of a sampled request
@@ -122,14 +123,15 @@ type worker struct {
 type readEvent struct {
 	event.Event
 	readable bool // false: a fault in its JSON kept even its id from being read
+	line     int  // its line in the body, from 1; 0 where lines mean nothing
 }
 
 // judge splits a request and fills w.request with a verdict on every event.
 func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, error) {
 	items := w.request.Items[:0]
 	w.events = w.events[:0]
-	_, err := w.splitter.Split(sub.Body, sub.Application.Policy.MaxEventBytes(), func(raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
-		var e readEvent
+	err := w.split(&sub, func(line int, raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
+		e := readEvent{line: line}
 		if refusal == nil {
 			e.readable = true
 			e.Event, refusal = event.Decode(doc, true)
@@ -158,6 +160,9 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
 			item.Refusal = w.conflict(e.ID, i)
 		}
+		if item.Refusal != nil && e.line > 0 {
+			item.Refusal = inLine(item.Refusal, e.line)
+		}
 		receipt.Verdicts[i] = Verdict{ID: e.ID + item.ID, Refusal: item.Refusal}
 	}
 	w.settle(receipt, sub.Strict)
@@ -165,6 +170,23 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		w.shorten()
 	}
 	return receipt, nil
+}
+
+// split calls read for every event of a body, with its line where lines are events.
+func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
+	maxEventBytes := sub.Application.Policy.MaxEventBytes()
+	if sub.Lines {
+		return w.splitter.Lines(sub.Body, maxEventBytes, read)
+	}
+	_, err := w.splitter.Split(sub.Body, maxEventBytes, func(raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
+		read(0, raw, doc, refusal)
+	})
+	return err
+}
+
+// inLine tells where a refused event stands: with blank lines its number among the verdicts does not.
+func inLine(r *event.Refusal, line int) *event.Refusal {
+	return &event.Refusal{Code: r.Code, Detail: "line " + strconv.Itoa(line) + ": " + r.Detail, Pointer: r.Pointer}
 }
 
 // shorten drops ids that are sequences from accepted items: nothing before those was dropped, so that their place in

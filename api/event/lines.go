@@ -1,0 +1,55 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/theeye-dev/theeye/api/event/jsonb"
+)
+
+// Lines calls yield for each line of NDJSON that is not blank, as Split does for each event, with the line's number
+// from 1. A line that is no JSON value is refused alone, for where the next one begins is known.
+func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, raw []byte, doc *jsonb.Doc, refusal *Refusal)) error {
+	s.scanner.MaxBytes = maxEventBytes
+	events, line := 0, 0
+	for rest := body; len(rest) > 0; {
+		var text []byte
+		text, rest, _ = bytes.Cut(rest, []byte{'\n'})
+		line++
+		if text = bytes.Trim(text, " \t\r"); len(text) == 0 {
+			continue
+		}
+		if events++; events > MaxEvents {
+			return ErrTooManyEvents
+		}
+		s.line(text, func(raw []byte, doc *jsonb.Doc, refusal *Refusal) { yield(line, raw, doc, refusal) })
+	}
+	if events == 0 {
+		return ErrNoEvents
+	}
+	return nil
+}
+
+// line reads one line without white space around it.
+func (s *Splitter) line(text []byte, yield func([]byte, *jsonb.Doc, *Refusal)) {
+	sc := &s.scanner
+	sc.Reset(text)
+	if limit := sc.MaxBytes; limit > 0 && len(text) > limit { // before its syntax: what is kept of it is cut by this reason
+		yield(text, nil, &Refusal{Code: CodeTooLarge, Detail: fmt.Sprintf("%d bytes are more than the %d allowed", len(text), limit)})
+		return
+	}
+	var err error
+	if bytes.HasPrefix(text, []byte("\uFEFF")) {
+		err = sc.Fail("the line begins with a byte order mark")
+	} else if err = s.one(func(raw []byte, doc *jsonb.Doc, refusal *Refusal) {
+		if !sc.More() {
+			yield(raw, doc, refusal)
+		}
+	}); err == nil && sc.More() {
+		err = sc.Fail("text after the end of the JSON value")
+	}
+	if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); ok {
+		yield(text, nil, &Refusal{Code: CodeSyntax, Detail: fmt.Sprintf("%s at column %d", syntax.Detail, syntax.Column)})
+	}
+}
