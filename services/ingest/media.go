@@ -18,7 +18,7 @@ func linesOf(h http.Header) (lines bool, err error) {
 	media, params, err := mime.ParseMediaType(contentType)
 	if charset := params["charset"]; err == nil && (charset == "" || strings.EqualFold(charset, "utf-8")) {
 		switch media {
-		case "application/json":
+		case "application/json", "text/plain": // text is all that navigator.sendBeacon sends without asking first
 			return false, nil
 		case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonl",
 			"application/jsonlines", "application/x-jsonlines": // none is registered
@@ -26,5 +26,5 @@ func linesOf(h http.Header) (lines bool, err error) {
 		}
 	}
 	return false, fault.New(fault.CodeMediaType,
-		"Content-Type "+contentType+" is not supported; send application/json or application/x-ndjson in UTF-8")
+		"Content-Type "+contentType+" is not supported; send application/json, application/x-ndjson or text/plain in UTF-8")
 }

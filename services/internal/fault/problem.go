@@ -29,7 +29,7 @@ const retryAfter = "1"
 
 // What a 415 names as readable (RFC 9110, sections 12.5.1 and 12.5.3).
 const (
-	acceptMedia  = "application/json, application/x-ndjson"
+	acceptMedia  = "application/json, application/x-ndjson, text/plain"
 	acceptCoding = "gzip, zstd, identity"
 )
 
