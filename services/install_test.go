@@ -1,7 +1,9 @@
 package services_test
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -119,8 +121,14 @@ func TestRetireTheOperator(t *testing.T) {
 	retire().end(0, "took the finalizer off 0 Applications")
 
 	o.operator.Restart()
-	eventually(t, func() error {
-		return o.k8s.Get(t.Context(), client.ObjectKeyFromObject(app), app)
+	eventually(t, func() error { // without its finalizer a deletion would not wait for it
+		if err := o.k8s.Get(t.Context(), client.ObjectKeyFromObject(app), app); err != nil {
+			return err
+		}
+		if !slices.Contains(app.Finalizers, v1alpha1.Finalizer) {
+			return errors.New("the operator has not taken it up again")
+		}
+		return nil
 	})
 	if again := o.accepted(namespace, "stays"); again != stays {
 		t.Errorf("it comes back as %s with another key or id", again.clientID)
