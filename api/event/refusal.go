@@ -16,6 +16,8 @@ const (
 	CodeTooOld            Code = "timestamp.too_old"   // before the application's maxAge
 	CodeInFuture          Code = "timestamp.in_future" // beyond the application's maxFuture
 	CodeTypeUnknown       Code = "type.unknown"        // an undeclared type, and the application wants no others
+	CodeSchemaMismatch    Code = "schema.mismatch"     // data does not conform to the schema of its type
+	CodeTooCostly         Code = "schema.too_costly"   // checking data against the schema of its type would take too long
 	CodeSchemaUnavailable Code = "schema.unavailable"  // the type's declared schema is faulty and was never good
 	CodeConflict          Code = "id.conflict"         // the id was used with other content
 	CodeStrict            Code = "request.strict"      // valid, but refused together with an invalid one

@@ -66,6 +66,13 @@ func one(body string) contract {
 	return contract{body: body, status: 202, verdicts: accepted(1), appended: accepted(1)}
 }
 
+// declaring is a policy with a schema for the type of good.
+func declaring(schema string) registry.Policy {
+	return registry.Policy{EventTypes: []registry.EventType{
+		{Category: "page interaction", Name: "pageview", Schema: registry.Schema(schema)},
+	}}
+}
+
 func contracts() map[string]contract {
 	const limit = 300
 	small := registry.Policy{Limits: &registry.Limits{MaxEventBytes: limit}}
@@ -75,10 +82,11 @@ func contracts() map[string]contract {
 	stamp := func(d time.Duration) string { return with(`"timestamp":"` + now.Add(d).Format(time.RFC3339Nano) + `"`) }
 	hour := registry.Duration(time.Hour)
 	narrow := registry.Policy{Timestamps: &registry.Timestamps{MaxAge: &hour, MaxFuture: &hour}}
-	declared := registry.Policy{EventTypes: []registry.EventType{
-		{Category: "page interaction", Name: "pageview", Schema: registry.Schema(`{"type":"object"}`)},
-		{Category: "cart", Name: "added", SchemaUnavailable: true},
-	}}
+	declared := declaring(`{"type":"object"}`)
+	declared.EventTypes = append(declared.EventTypes, registry.EventType{Category: "cart", Name: "added", SchemaUnavailable: true})
+	checked := declaring(`{"required":["path"],"properties":{"n":{"items":{"type":"integer"}}}}`)
+	costly := declaring(`{"additionalProperties":{"items":{"allOf":[true` + strings.Repeat(",true", 500) + `]}}}`)
+	mismatched := with(`"data":{"path":"/","n":[1,"2"]}`)
 	closed := registry.Policy{UnknownEvents: registry.RejectUnknown, EventTypes: declared.EventTypes[:1]}
 	faulty := strings.NewReplacer("page interaction", "cart", "pageview", "added").Replace(good)
 	timed := func(policy registry.Policy, body, code string) contract {
@@ -178,6 +186,12 @@ func contracts() map[string]contract {
 
 		"schema never good":               {policy: declared, body: faulty, status: 422, code: "request.rejected", verdicts: []string{"schema.unavailable"}, appended: []string{"schema.unavailable"}},
 		"schema never good, among others": {policy: declared, body: "[" + good + "," + faulty + "," + named("category", "cart") + "]", status: 202, verdicts: []string{"accepted", "schema.unavailable", "accepted"}, appended: []string{"accepted", "schema.unavailable", "accepted"}},
+
+		"schema kept":                   {policy: checked, body: with(`"data":{"path":"/","n":[1,2]}`), status: 202, verdicts: accepted(1), appended: accepted(1)},
+		"schema not kept":               {policy: checked, body: mismatched, status: 422, code: "request.rejected", verdicts: []string{"schema.mismatch/data/n/1"}, appended: []string{"schema.mismatch/data/n/1"}},
+		"schema without data":           {policy: checked, body: good, status: 422, code: "request.rejected", verdicts: []string{"schema.mismatch/data"}, appended: []string{"schema.mismatch/data"}},
+		"schema not kept, among others": {policy: checked, body: "[" + mismatched + "," + faulty + "," + with(`"data":{"path":"/"}`) + "]", status: 202, verdicts: []string{"schema.mismatch/data/n/1", "accepted", "accepted"}, appended: []string{"schema.mismatch/data/n/1", "accepted", "accepted"}},
+		"schema too costly":             {policy: costly, body: with(`"data":{"a":[` + strings.Repeat("1,", 1000) + `1]}`), status: 422, code: "request.rejected", verdicts: []string{"schema.too_costly/data"}, appended: []string{"schema.too_costly/data"}},
 
 		"type unknown":               {policy: closed, body: faulty, status: 422, code: "request.rejected", verdicts: []string{"type.unknown"}, appended: []string{"type.unknown"}},
 		"type unknown, among others": {policy: closed, body: "[" + faulty + "," + good + "]", status: 202, verdicts: []string{"type.unknown", "accepted"}, appended: []string{"type.unknown", "accepted"}},

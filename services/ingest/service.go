@@ -13,6 +13,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/event/jsonb"
+	"github.com/theeye-dev/theeye/services/internal/check"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/stream"
@@ -117,6 +118,7 @@ type worker struct {
 	payload  []byte
 	seen     map[string]int // index of the first event of every id in this request
 	scratch  []byte
+	checks   check.Judge
 }
 
 // readEvent is an event as far as it could be read.
@@ -148,6 +150,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
 	}
 	clear(w.seen)
+	w.checks.Begin(sub.Rules)
 	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
 	for i := range items {
 		item, e := &items[i], &w.events[i]
@@ -155,7 +158,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 			item.ID = serverID(sub, sequence, i)
 		}
 		if item.Refusal == nil {
-			item.OccurredAt, item.Refusal = sub.Rules.Event(&e.Event, receivedAt)
+			item.OccurredAt, item.Refusal = w.checks.Event(&e.Event, receivedAt)
 		}
 		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
 			item.Refusal = w.conflict(e.ID, i)

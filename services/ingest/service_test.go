@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func submission(body string) ingest.Submission {
 
 func principal(policy registry.Policy) keyring.Principal {
 	a := &registry.Application{UID: uuid.UUID{1}, Policy: policy}
-	return keyring.Principal{Application: a, Rules: check.Of(&a.Policy), Credential: "1"}
+	return keyring.Principal{Application: a, Rules: check.Of(&a.Policy, nil), Credential: "1"}
 }
 
 func TestPublishErrors(t *testing.T) {
@@ -132,25 +133,43 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// BenchmarkAcceptDeclared holds an application that declares no types against one that declares as many as it may.
+// BenchmarkAcceptDeclared holds applications that declare nothing, as many other types as they may, and the event's own
+// type, without a schema and with one.
 func BenchmarkAcceptDeclared(b *testing.B) {
+	const schema = `{"type":"object","required":["host","path"],"properties":{"host":{"type":"string","maxLength":253},
+		"path":{"type":"string","pattern":"^/"}}}`
 	s := service(b, func(context.Context, []byte) error { return nil })
-	for _, types := range []int{0, registry.MaxEventTypes} {
-		sub := submission(good)
-		var policy registry.Policy
-		for i := range types {
-			policy.EventTypes = append(policy.EventTypes, registry.EventType{
-				Category: "page interaction", Name: fmt.Sprintf("type %03d", i), SchemaUnavailable: i == 0,
+	var others []registry.EventType
+	for i := range registry.MaxEventTypes - 1 {
+		others = append(others, registry.EventType{
+			Category: "page interaction", Name: fmt.Sprintf("type %03d", i), Schema: registry.Schema(schema),
+		})
+	}
+	own := registry.EventType{Category: "page interaction", Name: "pageview"}
+	checked := own
+	checked.Schema = registry.Schema(schema)
+	body := with(`"data":{"host":"shop.example.com","path":"/a"}`)
+	for _, declared := range []struct {
+		name  string
+		types []registry.EventType
+	}{
+		{"nothing", nil},
+		{"others", others},
+		{"own type", append(slices.Clip(others), own)},
+		{"own schema", append(slices.Clip(others), checked)},
+	} {
+		for _, size := range []int{1, 100} {
+			sub := submission(repeat(body, size))
+			sub.Principal = principal(registry.Policy{EventTypes: declared.types})
+			b.Run(fmt.Sprintf("%s/batch=%d", declared.name, size), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if receipt, err := s.Accept(b.Context(), sub); err != nil || receipt.Accepted != size {
+						b.Fatal(receipt, err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/event")
 			})
 		}
-		sub.Principal = principal(policy)
-		b.Run(fmt.Sprintf("types=%d", types), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if receipt, err := s.Accept(b.Context(), sub); err != nil || receipt.Accepted != 1 {
-					b.Fatal(receipt, err)
-				}
-			}
-		})
 	}
 }

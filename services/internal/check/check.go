@@ -7,40 +7,59 @@ import (
 	"time"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/event/jsonb"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/schema"
 )
 
 // Rules are a policy, made ready to judge events. They are safe for concurrent use.
 type Rules struct {
 	policy *registry.Policy
-	types  map[typeKey]*registry.EventType // those that the application declares; nil when it declares none
-	closed bool                            // to events of other types
+	types  map[typeKey]*declared // nil when the application declares none
+	closed bool                  // to events of other types
 }
 
 type typeKey struct{ category, name string }
 
-// Of returns the rules of a policy, which must not change any more.
-func Of(policy *registry.Policy) *Rules {
+// Of returns the rules of a policy, which must not change any more. From earlier rules of the application, which may be
+// nil, it takes over the schemas that are still the same: they are not compiled again.
+func Of(policy *registry.Policy, earlier *Rules) *Rules {
 	r := &Rules{policy: policy, closed: policy.UnknownEvents == registry.RejectUnknown}
 	if len(policy.EventTypes) > 0 {
-		r.types = make(map[typeKey]*registry.EventType, len(policy.EventTypes))
+		r.types = make(map[typeKey]*declared, len(policy.EventTypes))
 	}
 	for i := range policy.EventTypes {
 		t := &policy.EventTypes[i]
-		r.types[typeKey{t.Category, t.Name}] = t
+		key := typeKey{t.Category, t.Name}
+		if earlier != nil && earlier.types[key].same(t) {
+			r.types[key] = earlier.types[key]
+		} else {
+			r.types[key] = &declared{text: t.Schema, unavailable: t.SchemaUnavailable}
+		}
 	}
 	return r
 }
 
+// Judge judges events, one request after another, and keeps the memory that it needs for that. It is not safe for
+// concurrent use.
+type Judge struct {
+	rules   *Rules
+	scanner jsonb.Scanner
+	left    schema.Work // of the request
+}
+
+// Begin begins a request.
+func (j *Judge) Begin(rules *Rules) { j.rules, j.left = rules, schema.RequestWork }
+
 // Event judges a decoded event. It returns the time the event occurred: its timestamp, or the time of its receipt when
 // it has none.
-func (r *Rules) Event(e *event.Event, receivedAt time.Time) (occurredAt time.Time, refusal *event.Refusal) {
+func (j *Judge) Event(e *event.Event, receivedAt time.Time) (occurredAt time.Time, refusal *event.Refusal) {
 	occurredAt = receivedAt
 	if !e.Timestamp.IsZero() {
-		occurredAt, refusal = e.Timestamp, r.timestamp(e.Timestamp, receivedAt)
+		occurredAt, refusal = e.Timestamp, j.rules.timestamp(e.Timestamp, receivedAt)
 	}
-	if refusal == nil && (r.types != nil || r.closed) {
-		refusal = r.eventType(e)
+	if refusal == nil && (j.rules.types != nil || j.rules.closed) {
+		refusal = j.eventType(e)
 	}
 	return occurredAt, refusal
 }
@@ -65,19 +84,26 @@ func (r *Rules) timestamp(timestamp, receivedAt time.Time) *event.Refusal {
 
 // eventType judges an event by what the application declares of its type. A declared type is known, also without a
 // schema: its data may be anything.
-func (r *Rules) eventType(e *event.Event) *event.Refusal {
-	declared, known := r.types[typeKey{e.Category, e.Name}]
+func (j *Judge) eventType(e *event.Event) *event.Refusal {
+	declared := j.rules.types[typeKey{e.Category, e.Name}]
 	switch {
-	case known && declared.SchemaUnavailable:
-		return unavailable(e)
-	case !known && r.closed:
+	case declared == nil && j.rules.closed:
 		return &event.Refusal{
 			Code: event.CodeTypeUnknown,
 			Detail: fmt.Sprintf("the application declares no events of the type %q and refuses those that it does not declare "+
 				"(spec.unknownEvents)", e.Type()),
 		}
+	case declared == nil:
+		return nil
+	case declared.unavailable:
+		return unavailable(e)
+	case len(declared.text) == 0:
+		return nil
 	}
-	return nil
+	if s := declared.schema(); s != nil {
+		return j.data(e, s)
+	}
+	return unavailable(e)
 }
 
 // unavailable refuses events of a type whose declared schema never compiled. Accepting them unchecked would store for

@@ -13,6 +13,13 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/check"
 )
 
+// judge begins a request by a policy.
+func judge(policy *registry.Policy) *check.Judge {
+	var j check.Judge
+	j.Begin(check.Of(policy, nil))
+	return &j
+}
+
 func TestEvent(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 5000, time.UTC)
@@ -39,8 +46,8 @@ func TestEvent(t *testing.T) {
 		"future beyond any Duration": {registry.Policy{}, 290 * 8766 * time.Hour, event.CodeInFuture, "after its receipt"},
 	} {
 		e := event.Event{Timestamp: received.Add(c.offset)}
-		rules := check.Of(&c.policy)
-		occurred, refusal := rules.Event(&e, received)
+		j := judge(&c.policy)
+		occurred, refusal := j.Event(&e, received)
 		if !occurred.Equal(e.Timestamp) {
 			t.Errorf("%s: occurred at %s", name, occurred)
 		}
@@ -59,7 +66,7 @@ func TestEvent(t *testing.T) {
 func TestEventAtTheEndsOfTime(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	rules := check.Of(&registry.Policy{})
+	j := judge(&registry.Policy{})
 	for text, want := range map[string]event.Code{
 		"0001-01-01T00:00:01Z":        event.CodeTooOld,
 		"9999-12-31T23:59:59.999999Z": event.CodeInFuture,
@@ -68,7 +75,7 @@ func TestEventAtTheEndsOfTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, refusal := rules.Event(&event.Event{Timestamp: at}, received); refusal == nil || refusal.Code != want {
+		if _, refusal := j.Event(&event.Event{Timestamp: at}, received); refusal == nil || refusal.Code != want {
 			t.Errorf("%s: got %+v", text, refusal)
 		}
 	}
@@ -77,8 +84,8 @@ func TestEventAtTheEndsOfTime(t *testing.T) {
 func TestEventWithoutTimestamp(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	rules := check.Of(&registry.Policy{})
-	occurred, refusal := rules.Event(&event.Event{}, received)
+	j := judge(&registry.Policy{})
+	occurred, refusal := j.Event(&event.Event{}, received)
 	if diff := cmp.Diff(received, occurred); diff != "" || refusal != nil {
 		t.Errorf("refusal %+v, occurred (-want +got):\n%s", refusal, diff)
 	}
@@ -87,7 +94,7 @@ func TestEventWithoutTimestamp(t *testing.T) {
 func TestSchemaUnavailable(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	rules := check.Of(&registry.Policy{EventTypes: []registry.EventType{
+	j := judge(&registry.Policy{EventTypes: []registry.EventType{
 		{Category: "page", Name: "view", Schema: registry.Schema(`{}`)},
 		{Category: "page", Name: "leave", SchemaUnavailable: true},
 		{Category: "cart", Name: "view", SchemaUnavailable: true},
@@ -104,7 +111,7 @@ func TestSchemaUnavailable(t *testing.T) {
 		"too old in the bargain": {event.Event{Category: "page", Name: "leave", Timestamp: received.AddDate(-1, 0, 0)}, event.CodeTooOld},
 		"with a timestamp":       {event.Event{Category: "page", Name: "leave", Timestamp: received.Add(-time.Hour)}, event.CodeSchemaUnavailable},
 	} {
-		occurred, refusal := rules.Event(&tt.event, received)
+		occurred, refusal := j.Event(&tt.event, received)
 		switch {
 		case tt.code == "" && refusal != nil, tt.code != "" && (refusal == nil || refusal.Code != tt.code):
 			t.Errorf("%s: refusal is %+v, want %q", name, refusal, tt.code)
@@ -143,7 +150,7 @@ func TestUnknownTypes(t *testing.T) {
 		"where none is, and none need": {registry.Policy{UnknownEvents: registry.AcceptUnknown}, "page", "view", none},
 	} {
 		e := event.Event{Category: tt.category, Name: tt.name}
-		_, refusal := check.Of(&tt.policy).Event(&e, received)
+		_, refusal := judge(&tt.policy).Event(&e, received)
 		switch {
 		case tt.code == none && refusal != nil, tt.code != none && (refusal == nil || refusal.Code != tt.code):
 			t.Errorf("%s: refusal is %+v, want %q", name, refusal, tt.code)
@@ -162,6 +169,7 @@ func BenchmarkEvent(b *testing.B) {
 		for i := range registry.MaxEventTypes {
 			p.EventTypes = append(p.EventTypes, registry.EventType{
 				Category: "page interaction", Name: fmt.Sprintf("type %03d", i), SchemaUnavailable: i < unavailable,
+				Schema: registry.Schema(view),
 			})
 		}
 		return p
@@ -172,10 +180,10 @@ func BenchmarkEvent(b *testing.B) {
 		for _, size := range []int{1, 100} {
 			b.Run(fmt.Sprintf("%s/batch=%d", name, size), func(b *testing.B) {
 				b.ReportAllocs()
-				rules := check.Of(&policy)
+				j := judge(&policy)
 				for b.Loop() {
 					for range size {
-						if _, refusal := rules.Event(&e, received); refusal != nil {
+						if _, refusal := j.Event(&e, received); refusal != nil {
 							b.Fatal(refusal)
 						}
 					}

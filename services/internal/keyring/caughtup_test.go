@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/check"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
@@ -83,5 +85,34 @@ func TestKeyRegisteredTwice(t *testing.T) {
 				t.Fatalf("taken for credential %s of %+v: %v", p.Credential, p.Application, err)
 			}
 		}
+	}
+}
+
+// TestRulesAreKept changes one of two applications: only that one has other rules after it, and its principals have
+// them too.
+func TestRulesAreKept(t *testing.T) {
+	t.Parallel()
+	a, keyA := app("a", 1)
+	b, keyB := app("b", 1)
+	first := newRing(map[uuid.UUID]*registry.Application{a.UID: &a, b.UID: &b}, nil, "1-0", nil)
+	changed := b
+	changed.Revision, changed.Policy.UnknownEvents = 2, registry.RejectUnknown
+	second := newRing(map[uuid.UUID]*registry.Application{a.UID: &a, b.UID: &changed}, nil, "2-0", first)
+	if first.rules[a.UID] == nil || second.rules[a.UID] != first.rules[a.UID] || second.rules[b.UID] == first.rules[b.UID] {
+		t.Error("the wrong rules are kept")
+	}
+	ring := New(time.Now)
+	ring.ring.Store(second)
+	ring.prove(time.Now())
+	for uid, key := range map[uuid.UUID]string{a.UID: keyA, b.UID: keyB} {
+		p, err := ring.Authenticate(t.Context(), "", key)
+		if err != nil || p.Rules != second.rules[uid] {
+			t.Errorf("principal %+v, %v", p, err)
+		}
+	}
+	var judge check.Judge
+	judge.Begin(second.rules[b.UID])
+	if _, refusal := judge.Event(&event.Event{}, time.Now()); refusal == nil {
+		t.Error("judged by the policy before")
 	}
 }

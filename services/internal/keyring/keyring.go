@@ -199,12 +199,16 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 	return r
 }
 
-// rulesOf returns the rules of an application: the ring's own while its record is the same.
+// rulesOf returns the rules of an application: the ring's own while its record is the same, else new ones, with what
+// the ring's have compiled already.
 func (r *ring) rulesOf(a *registry.Application) *check.Rules {
-	if r != nil && r.byUID[a.UID] == a {
+	switch {
+	case r == nil:
+		return check.Of(&a.Policy, nil)
+	case r.byUID[a.UID] == a:
 		return r.rules[a.UID]
 	}
-	return check.Of(&a.Policy)
+	return check.Of(&a.Policy, r.rules[a.UID])
 }
 
 // principal is an application by one of its credentials.

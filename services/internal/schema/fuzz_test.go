@@ -52,7 +52,10 @@ func check(t *testing.T, compiled *schema.Schema, value []byte) {
 	if err != nil || fault != nil {
 		return
 	}
-	mismatches := compiled.Validate(doc.Root())
+	mismatches, err := validate(compiled, doc.Root())
+	if err != nil && mismatches != nil {
+		t.Fatalf("%v, and %v", mismatches, err)
+	}
 	if len(mismatches) > schema.MaxMismatches {
 		t.Fatalf("%d mismatches", len(mismatches))
 	}

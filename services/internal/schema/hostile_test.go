@@ -1,11 +1,14 @@
 package schema_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/event/jsonb"
 	"github.com/theeye-dev/theeye/services/internal/schema"
 )
 
@@ -61,12 +64,12 @@ func TestHostile(t *testing.T) {
 			}
 			value := scan(t, pair[1])
 			begin = time.Now()
-			mismatches := compiled.Validate(value)
+			mismatches, err := validate(compiled, value)
 			checking := time.Since(begin)
 			if compiling > bound || checking > bound {
 				t.Errorf("compiled in %s, checked in %s", compiling, checking)
 			}
-			t.Logf("compiled in %s, checked in %s: %.100v", compiling, checking, mismatches)
+			t.Logf("compiled in %s, checked in %s: %.100v, %v", compiling, checking, mismatches, err)
 		})
 	}
 }
@@ -82,14 +85,14 @@ func BenchmarkWork(b *testing.B) {
 		"enum":        {`{"additionalProperties":` + enum(249, "%d.5") + `}`, manyMembers(350)},
 		"unevaluated": {`{"allOf":[{}` + strings.Repeat(`,{"contains":true}`, 30) + `],"unevaluatedItems":false}`, "[" + strings.Repeat("1,", 2000) + "1]"},
 		"unique":      {`{"uniqueItems":true}`, "[" + strings.Repeat(`[[1],[2]],`, 1000) + "1]"},
-		"an event":    {ordinary, `{"host":"shop.example.com","path":"/a/b?c=d","n":17,"seen":true,"at":"2026-05-04T03:02:01Z","tags":["a","b"]}`},
+		"an event":    {ordinary, ordinaryEvent},
 	} {
 		compiled := must(b, pair[0])
 		value := scan(b, pair[1])
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				compiled.Validate(value)
+				_, _ = validate(compiled, value)
 			}
 		})
 	}
@@ -110,6 +113,8 @@ func BenchmarkWork(b *testing.B) {
 const ordinary = `{"type":"object","required":["host","path"],"additionalProperties":false,"properties":{
 	"host":{"type":"string","maxLength":253},"path":{"type":"string","pattern":"^/"},"n":{"type":"integer","minimum":0},
 	"seen":{"type":"boolean"},"at":{"type":"string","format":"date-time"},"tags":{"type":"array","items":{"enum":["a","b","c"]}}}}`
+
+const ordinaryEvent = `{"host":"shop.example.com","path":"/a/b?c=d","n":17,"seen":true,"at":"2026-05-04T03:02:01Z","tags":["a","b"]}`
 
 // complicated has references that combine in ever other ways: each member applies the whole and one more part.
 func complicated() string {
@@ -132,5 +137,49 @@ func TestTooComplex(t *testing.T) {
 	fault := compile(t, complicated())
 	if fault == nil || fault.Error() != "is too complex: its references combine in too many ways" {
 		t.Errorf("got %v", fault)
+	}
+}
+
+// TestWork holds the two limits of checking against each other.
+func TestWork(t *testing.T) {
+	t.Parallel()
+	compiled := must(t, `{"items":{"type":"integer"}}`)
+	ones := func(n int) jsonb.Value { return scan(t, "["+strings.Repeat("1,", n-1)+"1]") }
+	left := schema.RequestWork
+	if _, err := compiled.Validate(ones(110_000), &left); !errors.Is(err, schema.ErrTooCostly) || left != schema.RequestWork {
+		t.Errorf("costly by itself: %v, left %d", err, left)
+	}
+	checked := 0
+	for ; checked < 100; checked++ {
+		if mismatches, err := compiled.Validate(ones(80_000), &left); err != nil {
+			if !errors.Is(err, schema.ErrSpent) {
+				t.Fatal(err)
+			}
+			break
+		} else if mismatches != nil {
+			t.Fatal(mismatches)
+		}
+	}
+	if checked != 12 || left < 0 {
+		t.Errorf("%d were checked, left %d", checked, left)
+	}
+	if mismatches, err := compiled.Validate(scan(t, `["a"]`), &left); err != nil || len(mismatches) != 1 {
+		t.Errorf("what is little: %v, %v", mismatches, err)
+	}
+}
+
+// TestOrdinaryRequest has as many ordinary events as a request may have, and they take a tenth of what they may.
+func TestOrdinaryRequest(t *testing.T) {
+	t.Parallel()
+	compiled := must(t, ordinary)
+	value := scan(t, ordinaryEvent)
+	left := schema.RequestWork
+	for range event.MaxEvents {
+		if mismatches, err := compiled.Validate(value, &left); err != nil || mismatches != nil {
+			t.Fatal(mismatches, err)
+		}
+	}
+	if spent := schema.RequestWork - left; spent > schema.RequestWork/10 {
+		t.Errorf("spent %d of %d", spent, schema.RequestWork)
 	}
 }

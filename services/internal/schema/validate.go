@@ -13,19 +13,38 @@ import (
 // 25 subschemas each.
 const maxWork = 100_000
 
+// RequestWork is what checking the events of one request may cost together: as much as ten of the costliest, at most
+// 2 s. Ordinary events take a tenth of it when there are as many as there may be (TestOrdinaryRequest).
+const RequestWork Work = 10 * maxWork
+
+// Work is what checks may cost, in evaluations.
+type Work int
+
+// Errors of Validate: the value was not checked.
+var (
+	ErrTooCostly = errors.New("too large for its schema: checking it would take too long")
+	ErrSpent     = errors.New("checking it with the others of its request would take too long")
+)
+
 // Validate checks a value, and returns in what it does not conform: nothing, or up to MaxMismatches in the order of
-// their pointers. A value whose check would cost too much is refused by one Mismatch without a keyword.
-func (s *Schema) Validate(value jsonb.Value) []Mismatch {
+// their pointers. What it costs is taken from left; a value that costs more is not checked, and neither is one that
+// costs too much by itself.
+func (s *Schema) Validate(value jsonb.Value, left *Work) ([]Mismatch, error) {
 	v := valueOf(value)
-	work := maxWork
-	if s.plan.charge(v, &work); work < 0 {
-		return []Mismatch{{Detail: "too large for its schema: checking it would take too long"}}
+	rest := maxWork
+	if s.plan.charge(v, &rest); rest < 0 {
+		return nil, ErrTooCostly
 	}
+	cost := Work(maxWork - rest)
+	if cost > *left {
+		return nil, ErrSpent
+	}
+	*left -= cost
 	var violation *jsonschema.ValidationError
 	if !errors.As(s.compiled.Validate(v), &violation) {
-		return nil
+		return nil, nil
 	}
-	return mismatches(violation, v)
+	return mismatches(violation, v), nil
 }
 
 // charge takes what evaluating a value costs at most from work, and stops when that is used up.
