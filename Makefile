@@ -60,7 +60,8 @@ generate: ## Write the generated files again
 .PHONY: verify
 verify: generate ## Fail when generated files, formatting or go.mod are not what they should be, or the tree is dirty
 	@unformatted=$$(gofmt -l api hack services) && [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
-	@for module in . $(MODULES); do echo "go mod tidy -diff, go mod verify in $$module" && (cd $$module && go mod tidy -diff && go mod verify) || exit 1; done
+	@for module in . $(MODULES); do echo "go mod tidy -C $$module -diff" && (cd $$module && go mod tidy -diff) || exit 1; done
+	go mod verify
 	@changed=$$(git status --porcelain) && [ -z "$$changed" ] || { echo "the tree is dirty:"; echo "$$changed"; git --no-pager diff --stat; exit 1; }
 
 .PHONY: build
