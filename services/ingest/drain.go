@@ -1,0 +1,42 @@
+package ingest
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// drainBytes and drainTime bound what is read of a body that was refused unread.
+	drainBytes = 16 << 20
+	drainTime  = 3 * time.Second
+)
+
+// drained reads on after a refusal, within bounds: a client that sends all before it reads would otherwise see a
+// broken connection instead of the 401 or 413, and try for ever.
+func drained(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := &endingBody{ReadCloser: r.Body}
+		r.Body = body
+		next.ServeHTTP(w, r)
+		if body.ended {
+			return
+		}
+		control := http.NewResponseController(w)
+		if control.SetReadDeadline(time.Now().Add(drainTime)) == nil && control.Flush() == nil {
+			_, _ = io.CopyN(io.Discard, body, drainBytes) // what went wrong is answered already
+		}
+	})
+}
+
+// endingBody knows whether it was read to its end, or to an error.
+type endingBody struct {
+	io.ReadCloser
+	ended bool
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err != nil
+	return n, err
+}

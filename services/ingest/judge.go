@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/event/jsonb"
+	"github.com/theeye-dev/theeye/services/internal/check"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+// worker is the memory that judging one request needs, kept for the next.
+type worker struct {
+	splitter event.Splitter
+	scanner  jsonb.Scanner
+	request  event.Request
+	events   []readEvent // what was read of the request's items
+	payload  []byte
+	seen     map[string]int // index of the first event of every id in this request
+	scratch  []byte
+	checks   check.Judge
+}
+
+// readEvent is an event as far as it could be read.
+type readEvent struct {
+	event.Event
+	readable bool // false: a fault in its JSON kept even its id from being read
+	line     int  // its line in the body, from 1; 0 where lines mean nothing
+}
+
+// judge splits a request and fills w.request with a verdict on every event.
+func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, error) {
+	items := w.request.Items[:0]
+	w.events = w.events[:0]
+	err := w.split(&sub, func(line int, raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
+		e := readEvent{line: line}
+		if refusal == nil {
+			e.readable = true
+			e.Event, refusal = event.Decode(doc, true)
+		}
+		items, w.events = append(items, event.Item{Original: raw, Refusal: refusal}), append(w.events, e)
+	})
+	w.request.Items = items
+	if err != nil {
+		return nil, unsplit(err)
+	}
+	sequence, receivedAt := sequencer.Next(len(items))
+	w.request = event.Request{
+		Application: sub.Application.UID, Credential: sub.Credential,
+		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
+	}
+	clear(w.seen)
+	w.checks.Begin(sub.Rules)
+	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
+	for i := range items {
+		item, e := &items[i], &w.events[i]
+		if e.readable && e.ID == "" {
+			item.ID = serverID(sub, sequence, i)
+		}
+		if item.Refusal == nil {
+			item.OccurredAt, item.Refusal = w.checks.Event(&e.Event, receivedAt)
+		}
+		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
+			item.Refusal = w.conflict(e.ID, i)
+		}
+		if item.Refusal != nil && e.line > 0 {
+			item.Refusal = inLine(item.Refusal, e.line)
+		}
+		receipt.Verdicts[i] = Verdict{ID: e.ID + item.ID, Refusal: item.Refusal}
+	}
+	w.settle(receipt, sub.Strict)
+	if sub.IdempotencyKey == "" {
+		w.shorten()
+	}
+	return receipt, nil
+}
+
+// split calls read for every event of a body, with its line where lines are events.
+func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
+	maxEventBytes := sub.Application.Policy.MaxEventBytes()
+	if sub.Lines {
+		return w.splitter.Lines(sub.Body, maxEventBytes, read)
+	}
+	_, err := w.splitter.Split(sub.Body, maxEventBytes, func(raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
+		read(0, raw, doc, refusal)
+	})
+	return err
+}
+
+// inLine tells where a refused event stands: with blank lines its number among the verdicts does not.
+func inLine(r *event.Refusal, line int) *event.Refusal {
+	return &event.Refusal{Code: r.Code, Detail: "line " + strconv.Itoa(line) + ": " + r.Detail, Pointer: r.Pointer}
+}
+
+func unsplit(err error) error {
+	var syntax *jsonb.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fault.New(fault.CodeMalformed, syntax.Error())
+	case errors.Is(err, event.ErrTooManyEvents):
+		return fault.New(fault.CodeTooManyEvents, err.Error())
+	}
+	return fault.New(fault.CodeNoEvents, err.Error())
+}
