@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/apikey"
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/hack/servers"
 )
 
@@ -139,16 +140,28 @@ func (e *eye) roles(below meter) meter {
 // authorization is what a client of the application sends.
 func (e *eye) authorization() string { return "Bearer " + e.key }
 
+// admin is the application's URL at auth.
+func (e *eye) admin() string {
+	return "http://" + e.running[serviceAuth].public + "/v1/applications/" + url.PathEscape(e.application.String())
+}
+
+// desire tells auth how the application is to be.
+func (e *eye) desire(ctx context.Context, want registry.DesiredApplication) error {
+	if _, err := call(ctx, http.MethodPut, e.admin(), "Bearer "+e.adminToken, want); err != nil {
+		return fmt.Errorf("register application: %w", err)
+	}
+	return nil
+}
+
 // register makes the application and a credential known at auth, and waits until ingest takes the credential.
 func (e *eye) register(ctx context.Context) error {
 	const credential = "1"
 	e.key = apikey.New("bench", apikey.ClientID(e.application), credential)
-	base := "http://" + e.running[serviceAuth].public + "/v1/applications/" + url.PathEscape(e.application.String())
-	bearer := "Bearer " + e.adminToken
-	if _, err := call(ctx, http.MethodPut, base, bearer, desiredApplication()); err != nil {
-		return fmt.Errorf("register application: %w", err)
+	if err := e.desire(ctx, desiredApplication()); err != nil {
+		return err
 	}
-	if _, err := call(ctx, http.MethodPut, base+"/credentials/"+credential, bearer, desiredCredential(e.key)); err != nil {
+	_, err := call(ctx, http.MethodPut, e.admin()+"/credentials/"+credential, "Bearer "+e.adminToken, desiredCredential(e.key))
+	if err != nil {
 		return fmt.Errorf("register credential: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)

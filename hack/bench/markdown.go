@@ -104,7 +104,7 @@ func (r *report) spread(name string, batch int) string {
 // ratios are what stays true on another machine.
 func (r *report) ratios(batch int) string {
 	t := table{head: []string{"ratio", "CPU per event", "events/s"}}
-	for _, pair := range [][2]string{{targetAccepted, targetXadd}, {targetStored, targetCopy}} {
+	for _, pair := range [][2]string{{targetAccepted, targetXadd}, {targetChecked, targetAccepted}, {targetStored, targetCopy}} {
 		ours, ok1 := r.find(pair[0], batch)
 		theirs, ok2 := r.find(pair[1], batch)
 		if ok1 && ok2 {

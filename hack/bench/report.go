@@ -25,7 +25,7 @@ func (r *report) add(s stageReport) {
 }
 
 // targets in the order in which the report shows them.
-var targetOrder = []string{targetBare, targetXadd, targetAccepted, targetCopy, targetStored}
+var targetOrder = []string{targetBare, targetXadd, targetAccepted, targetChecked, targetCopy, targetStored}
 
 // summarize takes the medians.
 func (r *report) summarize(batches []int) {

@@ -15,6 +15,7 @@ const (
 	targetXadd     = "decode + XADD"
 	targetCopy     = "raw COPY"
 	targetAccepted = "TheEye accepted"
+	targetChecked  = "TheEye accepted, schemas on"
 	targetStored   = "TheEye stored"
 )
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -14,8 +15,8 @@ import (
 // drainTimeout bounds the wait for persistence; at its slowest it stores some thousand events in a second.
 const drainTimeout = 5 * time.Minute
 
-// theEye measures TheEye twice: what an event costs until its row is committed, all processes running and reading the
-// stream while it fills; and then what its acceptance alone costs, with persistence stopped.
+// theEye measures TheEye three times: what an event costs until its row is committed, all processes running and reading
+// the stream while it fills; then what its acceptance alone costs, with persistence stopped; and the same with schemas.
 func (s *stage) theEye(ctx context.Context) error {
 	if err := s.storedTarget(ctx); err != nil {
 		return err
@@ -23,7 +24,10 @@ func (s *stage) theEye(ctx context.Context) error {
 	if err := s.eye.stop(ctx, servicePersistence); err != nil {
 		return err
 	}
-	if err := s.acceptedTarget(ctx); err != nil {
+	if err := s.acceptedTarget(ctx, targetAccepted); err != nil {
+		return err
+	}
+	if err := s.checkedTarget(ctx); err != nil {
 		return err
 	}
 	// What was accepted must come out, too; and the freshness test wants an empty stream.
@@ -50,8 +54,8 @@ func (s *stage) storedTarget(ctx context.Context) error {
 	}))
 }
 
-func (s *stage) acceptedTarget(ctx context.Context) error {
-	return s.run(ctx, s.target(targetAccepted, &target{
+func (s *stage) acceptedTarget(ctx context.Context, name string) error {
+	return s.run(ctx, s.target(name, &target{
 		settle: func(ctx context.Context, warmed uint64) error {
 			s.sent += warmed
 			return s.backend.rest(ctx)
@@ -61,6 +65,17 @@ func (s *stage) acceptedTarget(ctx context.Context) error {
 			return nil
 		},
 	}))
+}
+
+// checkedTarget measures acceptance once more with a schema for every type of the events. Events that were accepted
+// before ingest knew the schemas are counted: they will be stored.
+func (s *stage) checkedTarget(ctx context.Context) error {
+	accepted, err := s.eye.declare(ctx)
+	s.sent += accepted
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.acceptedTarget(ctx, targetChecked), s.eye.desire(ctx, desiredApplication()))
 }
 
 // target fills in what both have in common.

@@ -10,6 +10,8 @@ import (
 
 // The shape of the work: what a web shop's pages send.
 const (
+	eventCategory = "page interaction"
+
 	eventBytes = 400  // of one event's JSON
 	sessions   = 1000 // visitors at the same time
 	poolEvents = 4096 // distinct events: more than any cache line or branch predictor learns
@@ -56,7 +58,7 @@ func newEvent(random *rand.Rand, now time.Time) (wireEvent, error) {
 	occurred := now.Add(-time.Duration(random.IntN(60_000_000)) * time.Microsecond)
 	e := wireEvent{
 		SessionID: fmt.Sprintf("visitor-%012d", random.IntN(sessions)),
-		Category:  "page interaction",
+		Category:  eventCategory,
 		Name:      eventNames[random.IntN(len(eventNames))],
 		Timestamp: occurred.UTC().Format("2006-01-02T15:04:05.000000Z"),
 	}
