@@ -18,19 +18,49 @@ import (
 type passwords struct {
 	site
 	secret string
+	keys   keys
 	labels labels
 }
 
 func (o *passwords) register(fs *flag.FlagSet) {
 	o.site.register(fs, "the Secret")
 	fs.StringVar(&o.secret, "secret", "", "`name` of the Secret")
+	fs.Var(&o.keys, "keys", "`names` of the keys that it must have, with commas, of "+strings.Join(install.PasswordKeys(), ", ")+"; none: all")
 	fs.Var(&o.labels, "label", "`key=value` of a label that a new Secret gets; more with commas, or the flag again")
 }
 
 func (o *passwords) validate() []error { return []error{named("secret", o.secret)} }
 
 func (o *passwords) run(ctx context.Context, c client.Client, p *install.Progress) error {
-	return install.Passwords(ctx, c, client.ObjectKey{Namespace: o.namespace, Name: o.secret}, o.labels, p)
+	return install.Passwords(ctx, c, client.ObjectKey{Namespace: o.namespace, Name: o.secret}, o.keys.wanted(), o.labels, p)
+}
+
+// keys is a flag value: some of those that can be made.
+type keys []string
+
+func (k *keys) String() string { return strings.Join(*k, ",") }
+
+// Set reads the names; an empty value names none.
+func (k *keys) Set(text string) error {
+	var list names
+	if err := list.Set(text); err != nil {
+		return err
+	}
+	for _, name := range list {
+		if !slices.Contains(install.PasswordKeys(), name) {
+			return fmt.Errorf("%q is none of %s", name, strings.Join(install.PasswordKeys(), ", "))
+		}
+	}
+	*k = keys(list)
+	return nil
+}
+
+// wanted are the keys that were named, or all.
+func (k *keys) wanted() []string {
+	if len(*k) == 0 {
+		return install.PasswordKeys()
+	}
+	return *k
 }
 
 // labels is a flag value; each Set adds to it.

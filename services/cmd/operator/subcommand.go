@@ -28,7 +28,7 @@ const purpose = `reconciles Application resources: credentials in Secrets, and w
 
 Three commands of an installation, each with -h:
 
-  operator passwords   makes the Secret of passwords for the Redis and PostgreSQL that come along
+  operator passwords   makes the Secret of what auth encrypts with, and of passwords for the Redis and PostgreSQL that come along
   operator try         sends one event the whole way, from an Application of its own to a query
   operator retire      before an uninstall: ends the operator, and lets Applications go`
 

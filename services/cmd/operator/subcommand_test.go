@@ -21,6 +21,7 @@ import (
 
 	"github.com/theeye-dev/theeye/services/internal/ops"
 	"github.com/theeye-dev/theeye/services/internal/testenv"
+	"github.com/theeye-dev/theeye/services/operator/install"
 )
 
 // parseErrand reads the flags of an errand as do does.
@@ -40,6 +41,15 @@ func TestErrandFlags(t *testing.T) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(labels{"a": "e", "theeye.dev/c": "d", "f": ""}, p.labels); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(install.PasswordKeys(), p.keys.wanted()); diff != "" {
+		t.Error(diff)
+	}
+	if err := parseErrand(p, "--secret=a", "--namespace=n", "--keys=signing-key-encryption, redis-auth"); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"signing-key-encryption", "redis-auth"}, p.keys.wanted()); diff != "" {
 		t.Error(diff)
 	}
 	r := &retire{}
@@ -64,6 +74,7 @@ func TestFaultyErrandFlags(t *testing.T) {
 		{"--secret must be a name", &passwords{}, []string{"--namespace=n", "--secret=A_b"}},
 		{"--namespace must be the name of a namespace, and is required outside a pod", &passwords{}, []string{"--secret=s"}},
 		{"--namespace must", &retire{}, []string{"--deployment=s", "--namespace=a.b"}},
+		{`"redis" is none of redis-admin, `, &passwords{}, []string{"--secret=s", "--namespace=n", "--keys=redis-auth,redis"}},
 		{`"a" is not key=value of a label`, &passwords{}, []string{"--label=a"}},
 		{`"a b=c" is not key=value`, &passwords{}, []string{"--label", "x=y,a b=c"}},
 		{`"a=b c" is not key=value`, &passwords{}, []string{"--label", "a=b c"}},
@@ -147,7 +158,7 @@ func TestErrandProcesses(t *testing.T) {
 		return string(output), cmd.ProcessState.ExitCode()
 	}
 	for name, flags := range map[string][]string{
-		"passwords": {"--secret", "--label"},
+		"passwords": {"--secret", "--keys", "--label"},
 		"retire":    {"--deployment", "--namespaces", "--timeout", "(default 2m0s)"},
 		"try":       {"--name", "--ingest-url", "--persistence-url", "--ca-file", "--timeout", "(default theeye-try)"},
 	} {

@@ -1,11 +1,13 @@
 package install
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +23,12 @@ const secretName = "theeye-passwords"
 
 func (w *world) passwords(around ...interceptor.Funcs) error {
 	w.t.Helper()
-	return Passwords(w.t.Context(), w.client(around...), client.ObjectKey{Namespace: w.home, Name: secretName},
+	return w.somePasswords(PasswordKeys(), around...)
+}
+
+func (w *world) somePasswords(keys []string, around ...interceptor.Funcs) error {
+	w.t.Helper()
+	return Passwords(w.t.Context(), w.client(around...), client.ObjectKey{Namespace: w.home, Name: secretName}, keys,
 		map[string]string{"app.kubernetes.io/part-of": "theeye"}, w.progress())
 }
 
@@ -48,6 +55,7 @@ func complete(t *testing.T, secret *corev1.Secret) {
 	seen := map[string]string{}
 	for _, key := range []string{
 		"redis-admin", "redis-auth", "redis-ingest", "redis-persistence", "postgres-admin", "postgres-auth", "postgres-persistence",
+		"signing-key-encryption",
 	} {
 		value := string(secret.Data[key])
 		if !form.MatchString(value) {
@@ -70,7 +78,7 @@ func TestPasswordsAreMadeOnce(t *testing.T) {
 	}
 	made := w.secret()
 	complete(t, made)
-	if len(made.Data) != 7 || made.Type != corev1.SecretTypeOpaque || made.Labels["app.kubernetes.io/part-of"] != "theeye" {
+	if len(made.Data) != 8 || made.Type != corev1.SecretTypeOpaque || made.Labels["app.kubernetes.io/part-of"] != "theeye" {
 		t.Errorf("made a Secret of type %s, with %d keys and labels %v", made.Type, len(made.Data), made.Labels)
 	}
 	if err := w.passwords(); err != nil {
@@ -98,12 +106,44 @@ func TestPasswordsAreMadeOnce(t *testing.T) {
 			t.Errorf("%s was changed", key)
 		}
 	}
-	if len(repaired.Data) != 8 || string(repaired.Data["postgres-auth"]) == string(made.Data["postgres-auth"]) {
+	if len(repaired.Data) != 9 || string(repaired.Data["postgres-auth"]) == string(made.Data["postgres-auth"]) {
 		t.Errorf("%d keys are there", len(repaired.Data))
 	}
 	repaired.Data["redis-auth"] = made.Data["redis-auth"]
 	complete(t, repaired)
 	w.lines.await(t, "added to Secret "+w.home+"/"+secretName+": redis-admin, redis-ingest, postgres-auth")
+	w.judge()
+}
+
+// The Secret of a release that signed no tokens gets the key that auth now needs, and keeps the passwords that its stores
+// know; a release with stores of one's own has that key alone.
+func TestPasswordsOfTheReleaseBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grant(w.home, "passwords.yaml", secretName)
+	before := newPasswords(slices.DeleteFunc(PasswordKeys(), func(key string) bool { return key == SigningKey }))
+	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.home, Name: secretName}, Data: before})
+	if err := w.passwords(); err != nil {
+		t.Fatal(err)
+	}
+	upgraded := w.secret()
+	complete(t, upgraded)
+	for key, was := range before {
+		if !bytes.Equal(upgraded.Data[key], was) {
+			t.Errorf("%s was changed", key)
+		}
+	}
+	w.lines.await(t, "added to Secret "+w.home+"/"+secretName+": signing-key-encryption")
+
+	if err := w.admin.Delete(t.Context(), upgraded); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.somePasswords([]string{SigningKey}); err != nil {
+		t.Fatal(err)
+	}
+	if alone := w.secret(); len(alone.Data) != 1 || len(alone.Data[SigningKey]) != 2*passwordBytes {
+		t.Errorf("made a Secret with %d keys", len(alone.Data))
+	}
 	w.judge()
 }
 
@@ -195,19 +235,19 @@ func TestPasswordsThatNobodyCanUse(t *testing.T) {
 	w.grant(w.home, "passwords.yaml", secretName)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.home, Name: secretName}, Data: map[string][]byte{
 		"redis-auth": []byte("with a\x00zero"), "redis-ingest": []byte("p@ssword:/1"), "postgres-auth": []byte("trailing\n"), "postgres-admin": {},
-		"redis-persistence": []byte("fine"), "foreign": []byte("a b"),
+		"redis-persistence": []byte("fine"), "foreign": []byte("a b"), "signing-key-encryption": []byte("thirty-one, and spaces that are \n"),
 	}}
 	w.create(secret)
 	err := w.passwords()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, key := range []string{"redis-auth", "redis-ingest", "postgres-auth", "postgres-admin"} {
+	for _, key := range []string{"redis-auth", "redis-ingest", "postgres-auth", "postgres-admin", "signing-key-encryption"} {
 		if !strings.Contains(err.Error(), "the value of "+key+" ") {
 			t.Errorf("%s is not named: %v", key, err)
 		}
 	}
-	for _, text := range []string{"redis-persistence", "foreign", "p@ss", "trailing", "zero"} {
+	for _, text := range []string{"redis-persistence", "foreign", "p@ss", "trailing", "zero", "thirty"} {
 		if strings.Contains(err.Error(), text) {
 			t.Errorf("the error has %q: %v", text, err)
 		}
