@@ -29,6 +29,8 @@ type config struct {
 	redisCA, durability   string
 	adminToken            ops.Secret
 	operator              kube.Flags
+	issuer                string
+	encryptionKey         ops.Secret
 	log                   ops.LogLevel
 }
 
@@ -42,6 +44,9 @@ func parse(args []string) (*config, error) {
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that opens the admin API, beside those of --operator-account")
 	c.operator.Register(fs)
+	fs.StringVar(&c.issuer, "issuer-url", "", "`URL` of the public port as clients reach it: the issuer of access tokens")
+	ops.SecretVar(fs, &c.encryptionKey, "signing-key-encryption",
+		"`text` of at least 32 bytes that the keys which sign access tokens are encrypted with; all replicas need the same")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "owns applications and their credentials, and publishes them on the application log", args); err != nil {
 		return c, err
@@ -51,7 +56,7 @@ func parse(args []string) (*config, error) {
 
 func (c *config) validate() error {
 	_, err := stream.ParseDurability(c.durability)
-	errs := []error{err, c.serving.Validate()}
+	errs := []error{err, c.serving.Validate(), c.validateTokens()}
 	for _, required := range []struct{ name, value string }{
 		{"postgres-url", c.postgresURL.Reveal()}, {"redis-url", c.redisURL.Reveal()},
 	} {
@@ -63,6 +68,22 @@ func (c *config) validate() error {
 		errs = append(errs, errors.New("--admin-token or --operator-account is required"))
 	}
 	return errors.Join(errs...)
+}
+
+// validateTokens checks what access tokens need, once any of it is given.
+func (c *config) validateTokens() error {
+	if c.issuer == "" && c.encryptionKey.Reveal() == "" {
+		return nil
+	}
+	_, err := auth.ParseIssuer(c.issuer)
+	if err != nil {
+		err = fmt.Errorf("--issuer-url %w", err)
+	}
+	_, err2 := auth.NewSealer(c.encryptionKey.Reveal())
+	if err2 != nil {
+		err2 = fmt.Errorf("--signing-key-encryption-file: %w", err2)
+	}
+	return errors.Join(err, err2)
 }
 
 func main() { ops.Main("auth", parse, serve) }

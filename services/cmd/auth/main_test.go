@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,7 +143,8 @@ func awaitPermission(t *testing.T, ask func() (status int)) {
 
 func TestSomebodyMustBeLetIn(t *testing.T) {
 	t.Parallel()
-	servers := []string{"--postgres-url", "postgres://", "--redis-url", "redis://"}
+	servers := []string{"--postgres-url", "postgres://", "--redis-url", "redis://",
+		"--issuer-url", "https://auth.example.com", "--signing-key-encryption", strings.Repeat("k", 32)}
 	for _, c := range []struct {
 		args []string
 		good bool
@@ -155,6 +157,34 @@ func TestSomebodyMustBeLetIn(t *testing.T) {
 		{[]string{"--operator-account", "operator"}, false},
 	} {
 		if _, err := parse(append(c.args, servers...)); (err == nil) != c.good {
+			t.Errorf("%q: %v", c.args, err)
+		}
+	}
+}
+
+func TestTokensNeedTheirFlags(t *testing.T) {
+	t.Parallel()
+	good := filepath.Join(t.TempDir(), "good")
+	short := filepath.Join(t.TempDir(), "short")
+	for path, content := range map[string]string{good: strings.Repeat("k", 32) + "\n", short: strings.Repeat("k", 31) + "\n"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	others := []string{"--postgres-url", "postgres://", "--redis-url", "redis://", "--admin-token", "t"}
+	for _, c := range []struct {
+		args []string
+		says string // "": it is good
+	}{
+		{[]string{"--issuer-url", "https://auth.example.com", "--signing-key-encryption-file", good}, ""},
+		{[]string{"--issuer-url", "https://auth.example.com", "--signing-key-encryption-file", short}, "--signing-key-encryption-file: the encryption key of signing keys must have at least 32 bytes"},
+		{[]string{"--issuer-url", "https://auth.example.com", "--signing-key-encryption-file", good + "x"}, "no such file"},
+		{[]string{"--issuer-url", "https://auth.example.com"}, "at least 32 bytes"},
+		{[]string{"--signing-key-encryption-file", good}, "--issuer-url must be"},
+		{[]string{"--issuer-url", "auth:8081", "--signing-key-encryption-file", good}, "--issuer-url must be"},
+	} {
+		_, err := parse(append(c.args, others...))
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %v", c.args, err)
 		}
 	}

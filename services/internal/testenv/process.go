@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,10 +59,17 @@ func Start(t testing.TB, options Options) *Process {
 	if !options.OpsOnly {
 		p.listen = append(p.listen, "--listen", public)
 	}
+	if options.Name == "auth" {
+		p.options.Env = slices.Concat([]string{"THEEYE_ISSUER_URL=" + p.URL, signingKeyEncryption}, options.Env)
+	}
 	t.Cleanup(p.end)
 	p.start()
 	return p
 }
+
+// signingKeyEncryption is the same for every auth, as for the replicas of one: a test may replace one by another. What a
+// test sets itself comes later, and wins.
+const signingKeyEncryption = "THEEYE_SIGNING_KEY_ENCRYPTION=an-encryption-key-of-32-bytes-or-more-for-tests"
 
 // PID is the id of the running process.
 func (p *Process) PID() int { return p.process.PID() }
