@@ -4,6 +4,7 @@ package keyring
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +24,7 @@ const staleAfter = 900 * time.Millisecond
 type Principal struct {
 	Application *registry.Application // shared: it must not be changed
 	Rules       *check.Rules          // by which its events are judged
-	Credential  string                // id of the credential used
+	Credential  string                // id of the credential used; "": none, the client id came alone
 }
 
 // ring is one state of the application log; it never changes.
@@ -31,6 +32,8 @@ type ring struct {
 	byUID    map[uuid.UUID]*registry.Application
 	byName   map[string]*registry.Application // namespace/name
 	byKey    map[keyOf]grant
+	byClient map[string]*registry.Application // client id
+	origins  func() map[string]struct{}       // of all applications; collected when a browser first asks
 	rules    map[uuid.UUID]*check.Rules
 	position string // id of the newest log entry that is in it
 
@@ -80,8 +83,12 @@ func (k *Keyring) prove(moment time.Time) {
 	close(*k.beat.Swap(&next))
 }
 
-// caughtUp waits until the ring is proven to be as new as a moment, which takes as long as one read of the log's end.
+// caughtUp waits until the ring is proven to be as new as a moment, which takes as long as one read of the log's end;
+// not at all for who asks AtOnce.
 func (k *Keyring) caughtUp(ctx context.Context, moment time.Time) error {
+	if atOnce(ctx) {
+		return nil
+	}
 	stale := time.NewTimer(staleAfter)
 	defer stale.Stop()
 	for {
@@ -180,10 +187,13 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 		byUID:    applications,
 		byName:   make(map[string]*registry.Application, len(applications)),
 		byKey:    make(map[keyOf]grant, 2*len(applications)),
+		byClient: make(map[string]*registry.Application, len(applications)),
 		rules:    make(map[uuid.UUID]*check.Rules, len(applications)),
 		position: position, unreadable: unreadable,
 	}
+	r.origins = sync.OnceValue(r.originsOf)
 	for _, a := range applications {
+		r.byClient[a.ClientID] = a
 		// A resource that was deleted and made again has another UID: the younger one owns the name.
 		if other := r.byName[a.Namespace+"/"+a.Name]; other == nil || other.Revision < a.Revision {
 			r.byName[a.Namespace+"/"+a.Name] = a
