@@ -105,7 +105,7 @@ func TestDecodeRefusals(t *testing.T) {
 		}},
 		{`{"timestamp":"0001-01-01T00:00:00Z",` + rest + `}`, event.Refusal{ // the zero time would read as absent
 			Code: event.CodeTimestamp, Pointer: "/timestamp",
-			Detail: "timestamp: neither RFC 3339 (2006-01-02T15:04:05.999999Z) nor YYYY-MM-DD HH:MM:SS[.ffffff]",
+			Detail: "timestamp: there is no such day or time after 0001-01-01T00:00:00Z and before the year 10000",
 		}},
 		{`{"sent_at":"",` + rest + `}`, event.Refusal{
 			Code: event.CodeTimestamp, Pointer: "/sent_at",
