@@ -143,8 +143,10 @@ func awaitPermission(t *testing.T, ask func() (status int)) {
 
 func TestSomebodyMustBeLetIn(t *testing.T) {
 	t.Parallel()
-	servers := []string{"--postgres-url", "postgres://", "--redis-url", "redis://",
-		"--issuer-url", "https://auth.example.com", "--signing-key-encryption", strings.Repeat("k", 32)}
+	servers := []string{
+		"--postgres-url", "postgres://", "--redis-url", "redis://",
+		"--issuer-url", "https://auth.example.com", "--signing-key-encryption", strings.Repeat("k", 32),
+	}
 	for _, c := range []struct {
 		args []string
 		good bool
