@@ -5,6 +5,7 @@ package fault
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 // Kind is who has to act on an error, and so what becomes of it.
@@ -15,7 +16,7 @@ const (
 	Internal    Kind = iota // a bug of ours: logged
 	Invalid                 // the client has to send something else
 	Denied                  // the client may not
-	Unavailable             // nobody is at fault for long: try again
+	Unavailable             // not now: try again
 )
 
 // Code is the stable reason of a problem document.
@@ -40,8 +41,11 @@ const (
 	CodeMethod          Code = "method_not_allowed"
 	CodeConflict        Code = "conflict"
 	CodeUnauthenticated Code = "credential.invalid"
+	CodeManyFailures    Code = "credential.too_many_failures"
 	CodeSuspended       Code = "application.suspended"
+	CodeOrigin          Code = "origin.forbidden"
 	CodeForbidden       Code = "permission.denied"
+	CodeRate            Code = "rate.exceeded"
 	CodeStarting        Code = "service.starting"
 	CodeUnavailable     Code = "service.unavailable"
 	CodeOverloaded      Code = "service.overloaded"
@@ -73,8 +77,11 @@ var table = map[Code]row{
 	CodeMethod:          {Invalid, http.StatusMethodNotAllowed, "Method not allowed"},
 	CodeConflict:        {Invalid, http.StatusConflict, "Conflict"},
 	CodeUnauthenticated: {Denied, http.StatusUnauthorized, "No or wrong credential"},
+	CodeManyFailures:    {Unavailable, http.StatusTooManyRequests, "Too many wrong credentials"},
 	CodeSuspended:       {Denied, http.StatusForbidden, "The application is suspended"},
+	CodeOrigin:          {Denied, http.StatusForbidden, "The origin is not listed"},
 	CodeForbidden:       {Denied, http.StatusForbidden, "Permission denied"},
+	CodeRate:            {Unavailable, http.StatusTooManyRequests, "Too many events"},
 	CodeStarting:        {Unavailable, http.StatusServiceUnavailable, "Starting"},
 	CodeUnavailable:     {Unavailable, http.StatusServiceUnavailable, "Temporarily unavailable"},
 	CodeOverloaded:      {Unavailable, http.StatusServiceUnavailable, "Overloaded"},
@@ -87,6 +94,9 @@ type Error struct {
 	Code   Code
 	Detail string
 	Err    error // the cause, for the log only; may be nil
+	// RetryAfter is how long the client is asked to wait; 0 is the default of its status. It is sent in whole seconds,
+	// rounded up.
+	RetryAfter time.Duration
 }
 
 // New returns an error for the client.

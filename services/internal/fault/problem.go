@@ -3,6 +3,8 @@ package fault
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // typeBase is the page that explains every code.
@@ -15,17 +17,22 @@ type Problem struct {
 	Status int    `json:"status"`
 	Code   Code   `json:"code"`
 	Detail string `json:"detail,omitempty"`
+
+	RetryAfter time.Duration `json:"-"` // Error's
 }
 
 // ProblemOf returns what the client is told of an error.
 func ProblemOf(err error) Problem {
 	e := of(err)
 	r := lookup(e.Code)
-	return Problem{Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail}
+	return Problem{
+		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail, RetryAfter: e.RetryAfter,
+	}
 }
 
-// retryAfter is what a 503 asks for, in seconds: shared outages are tried again by the service itself within it.
-const retryAfter = "1"
+// retryAfter is what a 503 or 429 asks for that knows no better: shared outages are tried again by the service itself
+// within it.
+const retryAfter = time.Second
 
 // What a 415 names as readable (RFC 9110, sections 12.5.1 and 12.5.3).
 const (
@@ -37,8 +44,9 @@ const (
 func (p Problem) Header(h http.Header) {
 	h.Set("Content-Type", "application/problem+json")
 	switch p.Status {
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		wait := max(retryAfter, p.RetryAfter)
+		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	case http.StatusUnauthorized:
 		h.Add("WWW-Authenticate", `Basic realm="theeye", charset="UTF-8"`)
 		h.Add("WWW-Authenticate", `Bearer realm="theeye"`)

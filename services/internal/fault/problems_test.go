@@ -79,7 +79,7 @@ func TestEveryCodeIsInTheTable(t *testing.T) {
 		if r.status < 400 || r.status > 599 || r.title == "" {
 			t.Errorf("%s has status %d and title %q", code, r.status, r.title)
 		}
-		if (r.kind == Unavailable) != (r.status == 503) || (r.kind == Internal) != (r.status == 500) ||
+		if (r.kind == Unavailable) != (r.status == 503 || r.status == 429) || (r.kind == Internal) != (r.status == 500) ||
 			(r.kind == Denied) != (r.status == 401 || r.status == 403) {
 			t.Errorf("%s has kind %d and status %d", code, r.kind, r.status)
 		}
