@@ -19,7 +19,8 @@ type Request struct {
 
 // Item is one event of a request.
 type Item struct {
-	Original   []byte    // the event's JSON as the client sent it
+	Original   []byte    // the event's JSON as the client sent it; of a CloudEvent in binary mode its structured form
+	Format     Format    // of Original
 	ID         string    // given by the server, when the client sent none; empty: the item's sequence
 	OccurredAt time.Time // the corrected timestamp; zero on refused items
 	Refusal    *Refusal  // nil on accepted items
@@ -44,6 +45,7 @@ const (
 	itemDetail     = 5
 	itemPointer    = 6
 	itemTruncated  = 7
+	itemFormat     = 8
 )
 
 // AppendRequest appends a request to a batch. Batches need no header: appending is all there is to merging.
@@ -85,6 +87,9 @@ func (it *Item) size() int {
 	if it.Truncated {
 		n += 2
 	}
+	if it.Format != Native {
+		n += 1 + protowire.SizeVarint(uint64(it.Format))
+	}
 	return n
 }
 
@@ -99,6 +104,9 @@ func (it *Item) append(b []byte) []byte {
 	}
 	if it.Truncated {
 		b = protowire.AppendVarint(protowire.AppendTag(b, itemTruncated, protowire.VarintType), 1)
+	}
+	if it.Format != Native {
+		b = protowire.AppendVarint(protowire.AppendTag(b, itemFormat, protowire.VarintType), uint64(it.Format))
 	}
 	return b
 }

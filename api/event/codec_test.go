@@ -43,7 +43,9 @@ func least() event.Request {
 // The encoding is what the release before reads: a change of it must not pass unseen.
 func TestEncodingIsStable(t *testing.T) {
 	t.Parallel()
-	for name, r := range map[string]event.Request{"whole": sample(), "least": least()} {
+	cloud := least()
+	cloud.Items[0].Format = event.CloudEvent
+	for name, r := range map[string]event.Request{"whole": sample(), "least": least(), "cloudevent": cloud} {
 		golden(t, "request_"+name+".golden", hex.Dump(event.AppendRequest(nil, &r)))
 	}
 }
@@ -121,6 +123,7 @@ func randomRequest(r *rand.Rand) event.Request {
 		// lengths around those where a varint grows by a byte
 		item := event.Item{Original: bytes.Repeat([]byte("x"), []int{0, 1, 100, 127, 128, 16383, 16384}[r.IntN(7)])}
 		item.ID = strings.Repeat("é", r.IntN(129))
+		item.Format = event.Format([]uint8{0, 1, 127, 128, 255}[r.IntN(5)])
 		if r.IntN(3) == 0 {
 			item.Refusal = &event.Refusal{Code: event.CodeLength, Detail: strings.Repeat("d", r.IntN(200)), Pointer: strings.Repeat("/p", r.IntN(100))}
 			item.Truncated = r.IntN(2) == 0
@@ -177,7 +180,7 @@ func TestDecodeSkipsUnknownFields(t *testing.T) {
 		t.Fatalf("the request ends in %x", request)
 	}
 	request = append([]byte{}, request[:len(request)-2-len(item)]...)
-	request = protowire.AppendBytes(protowire.AppendTag(request, 6, protowire.BytesType), unknown(item, 8))
+	request = protowire.AppendBytes(protowire.AppendTag(request, 6, protowire.BytesType), unknown(item, 100))
 	batch := protowire.AppendBytes(protowire.AppendTag(unknown(nil, 2), 1, protowire.BytesType), unknown(request, 7))
 	got, err := event.DecodeBatch(unknown(batch, 1000))
 	if err != nil {
@@ -228,6 +231,8 @@ func TestDecodeBatchErrors(t *testing.T) {
 		"neither time nor refusal":    message(head, item(text(1, "{}"))),
 		"detail without code":         message(head, item(text(1, "{}"), text(5, "d"))),
 		"code as varint":              message(head, item(text(1, "{}"), varint(4, 1))),
+		"format as bytes":             message(head, item(text(1, "{}"), varint(3, 2), text(8, "1"))),
+		"format beyond a byte":        message(head, item(text(1, "{}"), varint(3, 2), varint(8, 256))),
 		"truncated as bytes":          message(head, item(text(1, "{}"), varint(3, 2), text(7, "x"))),
 		"field number 0":              {0x02, 0x00},
 		"reserved wire type":          {0x0f},
@@ -257,7 +262,9 @@ func TestDecodeTruncated(t *testing.T) {
 }
 
 func FuzzDecodeBatch(f *testing.F) {
-	for _, r := range []event.Request{sample(), least()} {
+	cloud := least()
+	cloud.Items[0].Format = event.CloudEvent
+	for _, r := range []event.Request{sample(), least(), cloud} {
 		f.Add(event.AppendRequest(nil, &r))
 	}
 	f.Add([]byte{})

@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,6 +85,14 @@ func (f wireField) setBool(dst *bool) error {
 		return errWireType
 	}
 	*dst = f.varint != 0
+	return nil
+}
+
+func (f wireField) setFormat(dst *Format) error {
+	if f.wire != protowire.VarintType || f.varint > math.MaxUint8 {
+		return errWireType
+	}
+	*dst = Format(f.varint)
 	return nil
 }
 
@@ -174,6 +183,8 @@ func decodeItem(b []byte) (it Item, err error) {
 			return f.setText(&pointer)
 		case itemTruncated:
 			return f.setBool(&it.Truncated)
+		case itemFormat:
+			return f.setFormat(&it.Format)
 		}
 		return nil
 	})

@@ -26,6 +26,9 @@ type Event struct {
 	Timestamp time.Time // UTC, microseconds; zero when absent
 	SentAt    time.Time // the client's clock when it sent; zero when absent
 
+	Format     Format // in which it was written
+	Attributes []byte // a JSON object of what else a CloudEvent says of itself; nil when there is nothing
+
 	timestamp string // as sent: part of the content
 	data      jsonb.Value
 }

@@ -12,6 +12,7 @@ const (
 	CodeType              Code = "field.type"          // a field has another JSON type
 	CodeLength            Code = "field.length"        // a field has too few or too many characters
 	CodeUnknown           Code = "field.unknown"       // a field that events do not have
+	CodeCloudEvent        Code = "cloudevent.invalid"  // against a rule of CloudEvents 1.0
 	CodeTimestamp         Code = "timestamp.format"    // no RFC 3339 and no YYYY-MM-DD HH:MM:SS
 	CodeTooOld            Code = "timestamp.too_old"   // before the application's maxAge
 	CodeInFuture          Code = "timestamp.in_future" // beyond the application's maxFuture
