@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -19,7 +20,7 @@ const maxIdempotencyKey = 255
 
 // Handler serves ingest's public port.
 func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.ServeMux {
-	d := &decoder{keys: keys, expander: newExpander()}
+	d := &decoder{keys: keys, now: s.now, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
 		defer d.release(sub.buffer)
@@ -35,11 +36,13 @@ func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.Se
 // decoder turns a request into a Submission. It checks the credential before it reads the body.
 type decoder struct {
 	keys     *keyring.Keyring
+	now      func() time.Time
 	expander *expander
 	buffers  sync.Pool
 }
 
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
+	arrivedAt := d.now().UTC().Truncate(time.Microsecond)
 	principal, err := kit.Authenticate(d.keys, r)
 	if err != nil {
 		return Submission{}, err
@@ -54,6 +57,7 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	}
 	sub := Submission{
 		Principal:      principal,
+		ArrivedAt:      arrivedAt,
 		Lines:          lines,
 		Strict:         prefersStrict(r.Header),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 
@@ -59,7 +60,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 			item.ID = serverID(sub, sequence, i)
 		}
 		if item.Refusal == nil {
-			item.OccurredAt, item.Refusal = w.checks.Event(&e.Event, receivedAt)
+			item.OccurredAt, item.Refusal = w.checks.Event(&e.Event, cmp.Or(sub.ArrivedAt, receivedAt), receivedAt)
 		}
 		if item.Refusal == nil && e.ID != "" && len(items) > 1 {
 			item.Refusal = w.conflict(e.ID, i)

@@ -23,13 +23,14 @@ type Service struct {
 	publisher Publisher
 	sequencer *event.Sequencer
 	safe      func() error // why nothing may be accepted now, or nil
+	now       func() time.Time
 	metrics   *Metrics
 	workers   sync.Pool
 }
 
 // New returns a Service. safe answers a fault while the storage behind the publisher is not to be trusted.
 func New(publisher Publisher, safe func() error, now func() time.Time, metrics *Metrics) *Service {
-	s := &Service{publisher: publisher, sequencer: event.NewSequencer(now), safe: safe, metrics: metrics}
+	s := &Service{publisher: publisher, sequencer: event.NewSequencer(now), safe: safe, now: now, metrics: metrics}
 	s.workers.New = func() any { return new(worker) }
 	return s
 }
@@ -37,9 +38,10 @@ func New(publisher Publisher, safe func() error, now func() time.Time, metrics *
 // Submission is one authenticated POST.
 type Submission struct {
 	keyring.Principal
-	Body           []byte // valid until Accept returns
-	Lines          bool   // every line of Body is an event: NDJSON
-	Strict         bool   // Prefer: handling=strict
+	ArrivedAt      time.Time // when its headers had come: what sent_at is held against; zero: now
+	Body           []byte    // valid until Accept returns
+	Lines          bool      // every line of Body is an event: NDJSON
+	Strict         bool      // Prefer: handling=strict
 	IdempotencyKey string
 	TraceParent    string   // of a sampled request
 	TraceID        [16]byte // zero when the request had no trace

@@ -51,35 +51,19 @@ type Judge struct {
 // Begin begins a request.
 func (j *Judge) Begin(rules *Rules) { j.rules, j.left = rules, schema.RequestWork }
 
-// Event judges a decoded event. It returns the time the event occurred: its timestamp, or the time of its receipt when
-// it has none.
-func (j *Judge) Event(e *event.Event, receivedAt time.Time) (occurredAt time.Time, refusal *event.Refusal) {
+// Event judges a decoded event of a request that arrived, and whose body was received, at these times. It returns the
+// time the event occurred: its timestamp, corrected by sent_at where that shows a wrong clock, or the time of its
+// receipt when it has none.
+func (j *Judge) Event(e *event.Event, arrivedAt, receivedAt time.Time) (occurredAt time.Time, refusal *event.Refusal) {
 	occurredAt = receivedAt
 	if !e.Timestamp.IsZero() {
-		occurredAt, refusal = e.Timestamp, j.rules.timestamp(e.Timestamp, receivedAt)
+		occurredAt = occurred(e, arrivedAt)
+		refusal = j.rules.timestamp(e, occurredAt, receivedAt)
 	}
 	if refusal == nil && (j.rules.types != nil || j.rules.closed) {
 		refusal = j.eventType(e)
 	}
 	return occurredAt, refusal
-}
-
-func (r *Rules) timestamp(timestamp, receivedAt time.Time) *event.Refusal {
-	if age := receivedAt.Sub(timestamp); age > r.policy.MaxAge() {
-		return &event.Refusal{
-			Code:    event.CodeTooOld,
-			Detail:  fmt.Sprintf("timestamp is %s before its receipt; the application allows %s", age.Round(time.Second), r.policy.MaxAge()),
-			Pointer: "/timestamp",
-		}
-	}
-	if ahead := timestamp.Sub(receivedAt); ahead > r.policy.MaxFuture() {
-		return &event.Refusal{
-			Code:    event.CodeInFuture,
-			Detail:  fmt.Sprintf("timestamp is %s after its receipt; the application allows %s", ahead.Round(time.Second), r.policy.MaxFuture()),
-			Pointer: "/timestamp",
-		}
-	}
-	return nil
 }
 
 // eventType judges an event by what the application declares of its type. A declared type is known, also without a

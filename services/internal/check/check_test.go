@@ -47,7 +47,7 @@ func TestEvent(t *testing.T) {
 	} {
 		e := event.Event{Timestamp: received.Add(c.offset)}
 		j := judge(&c.policy)
-		occurred, refusal := j.Event(&e, received)
+		occurred, refusal := j.Event(&e, received, received)
 		if !occurred.Equal(e.Timestamp) {
 			t.Errorf("%s: occurred at %s", name, occurred)
 		}
@@ -75,7 +75,7 @@ func TestEventAtTheEndsOfTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, refusal := j.Event(&event.Event{Timestamp: at}, received); refusal == nil || refusal.Code != want {
+		if _, refusal := j.Event(&event.Event{Timestamp: at}, received, received); refusal == nil || refusal.Code != want {
 			t.Errorf("%s: got %+v", text, refusal)
 		}
 	}
@@ -85,7 +85,7 @@ func TestEventWithoutTimestamp(t *testing.T) {
 	t.Parallel()
 	received := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
 	j := judge(&registry.Policy{})
-	occurred, refusal := j.Event(&event.Event{}, received)
+	occurred, refusal := j.Event(&event.Event{}, received, received)
 	if diff := cmp.Diff(received, occurred); diff != "" || refusal != nil {
 		t.Errorf("refusal %+v, occurred (-want +got):\n%s", refusal, diff)
 	}
@@ -111,7 +111,7 @@ func TestSchemaUnavailable(t *testing.T) {
 		"too old in the bargain": {event.Event{Category: "page", Name: "leave", Timestamp: received.AddDate(-1, 0, 0)}, event.CodeTooOld},
 		"with a timestamp":       {event.Event{Category: "page", Name: "leave", Timestamp: received.Add(-time.Hour)}, event.CodeSchemaUnavailable},
 	} {
-		occurred, refusal := j.Event(&tt.event, received)
+		occurred, refusal := j.Event(&tt.event, received, received)
 		switch {
 		case tt.code == "" && refusal != nil, tt.code != "" && (refusal == nil || refusal.Code != tt.code):
 			t.Errorf("%s: refusal is %+v, want %q", name, refusal, tt.code)
@@ -150,7 +150,7 @@ func TestUnknownTypes(t *testing.T) {
 		"where none is, and none need": {registry.Policy{UnknownEvents: registry.AcceptUnknown}, "page", "view", none},
 	} {
 		e := event.Event{Category: tt.category, Name: tt.name}
-		_, refusal := judge(&tt.policy).Event(&e, received)
+		_, refusal := judge(&tt.policy).Event(&e, received, received)
 		switch {
 		case tt.code == none && refusal != nil, tt.code != none && (refusal == nil || refusal.Code != tt.code):
 			t.Errorf("%s: refusal is %+v, want %q", name, refusal, tt.code)
@@ -183,7 +183,7 @@ func BenchmarkEvent(b *testing.B) {
 				j := judge(&policy)
 				for b.Loop() {
 					for range size {
-						if _, refusal := j.Event(&e, received); refusal != nil {
+						if _, refusal := j.Event(&e, received, received); refusal != nil {
 							b.Fatal(refusal)
 						}
 					}

@@ -77,7 +77,7 @@ func TestSchema(t *testing.T) {
 			Code: event.CodeTooCostly, Pointer: "/data", Detail: "too large for its schema: checking it would take too long",
 		}},
 	} {
-		_, got := judge(declaring(tt.schema)).Event(pageview(t, tt.data), received)
+		_, got := judge(declaring(tt.schema)).Event(pageview(t, tt.data), received, received)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -101,7 +101,7 @@ func TestFaultySchema(t *testing.T) {
 	for _, faulty := range []string{`{"type":"strin"}`, `null`, `{`} {
 		j := judge(declaring(faulty))
 		for range 2 {
-			if _, refusal := j.Event(pageview(t, ""), received); refusal == nil || refusal.Code != event.CodeSchemaUnavailable {
+			if _, refusal := j.Event(pageview(t, ""), received, received); refusal == nil || refusal.Code != event.CodeSchemaUnavailable {
 				t.Errorf("%s: got %+v", faulty, refusal)
 			}
 		}
@@ -118,12 +118,12 @@ func TestRequestWork(t *testing.T) {
 	for range 2 {
 		j.Begin(rules)
 		for i := range 15 {
-			_, refusal := j.Event(e, received)
+			_, refusal := j.Event(e, received, received)
 			if i < 12 && refusal != nil || i >= 12 && (refusal == nil || refusal.Code != event.CodeTooCostly || !strings.Contains(refusal.Detail, "send fewer")) {
 				t.Fatalf("event %d: %+v", i, refusal)
 			}
 		}
-		if _, refusal := j.Event(little, received); refusal == nil || refusal.Code != event.CodeSchemaMismatch {
+		if _, refusal := j.Event(little, received, received); refusal == nil || refusal.Code != event.CodeSchemaMismatch {
 			t.Errorf("one that costs little: %+v", refusal)
 		}
 	}
@@ -142,7 +142,7 @@ func TestSchemasAreCompiledOnce(t *testing.T) {
 		wg.Go(func() {
 			var j check.Judge
 			j.Begin(first)
-			if _, refusal := j.Event(pageview(t, `{"path":1}`), received); refusal == nil {
+			if _, refusal := j.Event(pageview(t, `{"path":1}`), received, received); refusal == nil {
 				t.Error("not refused")
 			}
 		})
@@ -158,13 +158,13 @@ func TestSchemasAreCompiledOnce(t *testing.T) {
 	third := check.Of(declaring(`{"properties":{"path":{"type":"number"}}}`), second)
 	var j check.Judge
 	j.Begin(third)
-	if _, refusal := j.Event(pageview(t, `{"path":1}`), received); refusal != nil || third.Compiled("page", "view") == compiled {
+	if _, refusal := j.Event(pageview(t, `{"path":1}`), received, received); refusal != nil || third.Compiled("page", "view") == compiled {
 		t.Errorf("judged by the schema before: %+v", refusal)
 	}
 	unavailable := declaring("")
 	unavailable.EventTypes[0].SchemaUnavailable = true
 	j.Begin(check.Of(unavailable, check.Of(declaring(""), nil)))
-	if _, refusal := j.Event(pageview(t, ""), received); refusal == nil || refusal.Code != event.CodeSchemaUnavailable {
+	if _, refusal := j.Event(pageview(t, ""), received, received); refusal == nil || refusal.Code != event.CodeSchemaUnavailable {
 		t.Errorf("judged as before it was unavailable: %+v", refusal)
 	}
 }

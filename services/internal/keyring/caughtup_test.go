@@ -112,7 +112,7 @@ func TestRulesAreKept(t *testing.T) {
 	}
 	var judge check.Judge
 	judge.Begin(second.rules[b.UID])
-	if _, refusal := judge.Event(&event.Event{}, time.Now()); refusal == nil {
+	if _, refusal := judge.Event(&event.Event{}, time.Now(), time.Now()); refusal == nil {
 		t.Error("judged by the policy before")
 	}
 }
