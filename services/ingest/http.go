@@ -42,7 +42,6 @@ type decoder struct {
 }
 
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
-	arrivedAt := d.now().UTC().Truncate(time.Microsecond)
 	principal, err := kit.Authenticate(d.keys, r)
 	if err != nil {
 		return Submission{}, err
@@ -57,7 +56,7 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	}
 	sub := Submission{
 		Principal:      principal,
-		ArrivedAt:      arrivedAt,
+		ArrivedAt:      d.now().UTC().Truncate(time.Microsecond), // nothing of the body was read yet
 		Lines:          lines,
 		Strict:         prefersStrict(r.Header),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
