@@ -38,6 +38,12 @@ const maxWord = 16
 // ValidCredentialID tells whether an id can name a credential: 1–16 lower-case letters and digits.
 func ValidCredentialID(id string) bool { return word(id) }
 
+// ValidClientID tells whether a text has the form of a client id: eye_ and 24 hexadecimal digits in lower case.
+func ValidClientID(id string) bool {
+	digits, ok := strings.CutPrefix(id, prefix)
+	return ok && len(digits) == clientIDDigits && hexadecimal(digits)
+}
+
 func word(s string) bool {
 	return len(s) >= 1 && len(s) <= maxWord && all(s, func(c byte) bool { return digit(c) || 'a' <= c && c <= 'z' })
 }
@@ -84,13 +90,12 @@ type ID struct{ ClientID, Credential string }
 // New generates a key for the credential of an application. It panics when env, client id or credential cannot stand
 // in a key: callers have checked them.
 func New(env string, clientID, credential string) string {
-	keyID, ok := strings.CutPrefix(clientID, prefix)
-	if !word(env) || !ValidCredentialID(credential) || !ok || len(keyID) != clientIDDigits || !hexadecimal(keyID) {
+	if !word(env) || !ValidCredentialID(credential) || !ValidClientID(clientID) {
 		panic("apikey.New: invalid env, client id or credential id") //nolint:forbidigo // as documented: a fault of the caller's code
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
-	head := prefix + env + "_" + keyID + credential + "_" + secret(random)
+	head := prefix + env + "_" + clientID[len(prefix):] + credential + "_" + secret(random)
 	sum := checksum(head)
 	return head + string(sum[:])
 }

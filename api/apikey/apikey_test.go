@@ -161,6 +161,19 @@ func TestValidCredentialID(t *testing.T) {
 	}
 }
 
+func TestValidClientID(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		clientID: true, apikey.ClientID(uuid.New()): true,
+		"": false, "eye_": false, clientID[:27]: false, clientID + "0": false, strings.ToUpper(clientID): false,
+		clientID[4:]: false, " " + clientID: false, clientID[:27] + "g": false, clientID[:27] + "\n": false,
+	} {
+		if got := apikey.ValidClientID(id); got != want {
+			t.Errorf("%q: %t, want %t", id, got, want)
+		}
+	}
+}
+
 // Both are kept elsewhere: by clients, and in auth's database.
 func TestDerivationsAreStable(t *testing.T) {
 	t.Parallel()

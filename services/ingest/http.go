@@ -26,8 +26,9 @@ func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.Se
 		defer d.release(sub.buffer)
 		return s.Accept(ctx, sub)
 	}
-	mux.Handle("POST /v1/events", observer.Route("/v1/events", drained(kit.Handler(accept, d.decode, encode))))
-	mux.Handle("/v1/events", kit.MethodNotAllowed(http.MethodPost))
+	mux.Handle("POST /v1/events", shared(keys, observer.Route("/v1/events", drained(kit.Handler(accept, d.decode, encode)))))
+	mux.Handle("OPTIONS /v1/events", observer.Route("/v1/events", preflight(keys)))
+	mux.Handle("/v1/events", shared(keys, kit.MethodNotAllowed(http.MethodPost)))
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux
@@ -42,7 +43,7 @@ type decoder struct {
 }
 
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
-	principal, err := kit.Authenticate(d.keys, r)
+	principal, err := d.authenticate(ctx, r)
 	if err != nil {
 		return Submission{}, err
 	}
