@@ -26,11 +26,11 @@ func occurred(e *event.Event, arrivedAt time.Time) time.Time {
 // timestamp judges when an event occurred by when it was received.
 func (r *Rules) timestamp(e *event.Event, occurredAt, receivedAt time.Time) *event.Refusal {
 	if age := receivedAt.Sub(occurredAt); age > r.policy.MaxAge() {
-		return &event.Refusal{Code: event.CodeTooOld, Pointer: "/timestamp", Detail: fmt.Sprintf("%s is %s before its receipt; the application allows %s",
+		return &event.Refusal{Code: event.CodeTooOld, Pointer: e.TimePointer(), Detail: fmt.Sprintf("%s is %s before its receipt; the application allows %s",
 			judged(e, occurredAt), age.Round(time.Second), r.policy.MaxAge())}
 	}
 	if ahead := occurredAt.Sub(receivedAt); ahead > r.policy.MaxFuture() {
-		return &event.Refusal{Code: event.CodeInFuture, Pointer: "/timestamp", Detail: fmt.Sprintf("%s is %s after its receipt; the application allows %s",
+		return &event.Refusal{Code: event.CodeInFuture, Pointer: e.TimePointer(), Detail: fmt.Sprintf("%s is %s after its receipt; the application allows %s",
 			judged(e, occurredAt), ahead.Round(time.Second), r.policy.MaxFuture())}
 	}
 	return nil

@@ -61,6 +61,17 @@ func TestSentAtAlone(t *testing.T) {
 	}
 }
 
+// TestTimePointer: a CloudEvent has its timestamp elsewhere.
+func TestTimePointer(t *testing.T) {
+	t.Parallel()
+	for _, years := range []int{-1, 1} {
+		e := event.Event{Format: event.CloudEvent, Timestamp: received.AddDate(years, 0, 0)}
+		if _, refusal := judge(&registry.Policy{}).Event(&e, received, received); refusal == nil || refusal.Pointer != "/time" {
+			t.Errorf("%d years: %+v", years, refusal)
+		}
+	}
+}
+
 // TestTriesKeepTheirPlaces sends two batches of a client whose clock is right, each again and again, over ways that are
 // not equally long: what happened first stays first.
 func TestTriesKeepTheirPlaces(t *testing.T) {
