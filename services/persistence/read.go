@@ -27,6 +27,7 @@ type Event struct {
 	Sequence    event.Sequence  `json:"sequence"`
 	Credential  string          `json:"credential"` // id of the credential it was sent with
 	TraceID     string          `json:"trace_id,omitempty"`
+	Attributes  json.RawMessage `json:"attributes,omitempty"` // what else a CloudEvent says of itself
 
 	position Position
 }
@@ -37,7 +38,7 @@ type EventPage struct {
 	NextCursor string  `json:"next_cursor,omitempty"` // absent on the last page
 }
 
-const eventColumns = `id, application, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id`
+const eventColumns = `id, application, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, attributes`
 
 // eachApplication walks the applications that were ever counted, by jumping through usage's primary key.
 const eachApplication = `
@@ -113,7 +114,7 @@ func (p *Postgres) eventPage(ctx context.Context, sql string, args []any, limit 
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
-	events, more, err := collect(rows, limit, scanEvent, func(e *Event) int { return len(e.Data) })
+	events, more, err := collect(rows, limit, scanEvent, func(e *Event) int { return len(e.Data) + len(e.Attributes) })
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
@@ -150,7 +151,7 @@ func scanEvent(row pgx.CollectableRow) (Event, error) {
 	var occurred, received time.Time
 	var trace *uuid.UUID
 	err := row.Scan(&e.ID, &e.Application, &e.SessionID, &e.Category, &e.Name, &e.Data, &occurred, &received,
-		&e.Sequence, &e.Credential, &trace)
+		&e.Sequence, &e.Credential, &trace, &e.Attributes)
 	e.Type = event.Type(e.Category, e.Name)
 	e.Timestamp, e.ReceivedAt, e.TraceID = event.FormatTimestamp(occurred), event.FormatTimestamp(received), traceText(trace)
 	e.position = Position{occurred, e.Sequence}
@@ -208,6 +209,7 @@ type Failure struct {
 	Original       *string        `json:"original,omitempty"`
 	OriginalBase64 []byte         `json:"original_base64,omitempty"` // instead of original where that is no UTF-8
 	Truncated      bool           `json:"original_truncated,omitempty"`
+	Format         string         `json:"format,omitempty"` // of original where it is not native
 	TraceID        string         `json:"trace_id,omitempty"`
 
 	position Position
@@ -231,7 +233,7 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 	}
 	q.common(&c, "received_at", true)
 	rows, err := p.pool.Query(ctx, `
-		SELECT sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id
+		SELECT sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id, format
 		FROM persistence.failures WHERE `+c.String()+fmt.Sprintf(" ORDER BY received_at DESC, sequence DESC LIMIT %d", q.Limit+1), c.args...)
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
@@ -253,9 +255,12 @@ func scanFailure(row pgx.CollectableRow) (Failure, error) {
 	var original []byte
 	var trace *uuid.UUID
 	err := row.Scan(&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
-		&received, &original, &f.Truncated, &trace)
+		&received, &original, &f.Truncated, &trace, &f.Format)
 	f.ReceivedAt, f.TraceID = event.FormatTimestamp(received), traceText(trace)
 	f.position, f.size = Position{received, f.ID}, len(original)
+	if f.Format == event.Native.String() {
+		f.Format = ""
+	}
 	if utf8.Valid(original) {
 		text := string(original)
 		f.Original = &text

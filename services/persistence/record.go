@@ -34,12 +34,14 @@ type record struct {
 	category    string
 	name        string
 	data        []byte // nil when absent
+	attributes  []byte // nil for all but CloudEvents
 	occurredAt  time.Time
 	fingerprint event.Fingerprint
 
 	refusal   *event.Refusal
 	stage     Stage
 	original  []byte
+	format    event.Format // of original
 	truncated bool
 }
 
@@ -77,7 +79,7 @@ func (d *reader) request(records []record, r *event.Request) []record {
 		rec := record{
 			application: r.Application, credential: storable(r.Credential), receivedAt: r.ReceivedAt, traceID: r.TraceID,
 			sequence: event.Nth(r.Sequence, i), id: item.ID, occurredAt: item.OccurredAt,
-			refusal: item.Refusal, stage: StageIngest, original: item.Original, truncated: item.Truncated,
+			refusal: item.Refusal, stage: StageIngest, original: item.Original, format: item.Format, truncated: item.Truncated,
 		}
 		d.event(&rec)
 		records = append(records, rec)
@@ -95,7 +97,7 @@ func (d *reader) event(rec *record) {
 		}
 		return
 	}
-	e, refusal := event.Decode(doc, false)
+	e, refusal := rec.format.Decode(doc, false)
 	switch {
 	case e.ID != "":
 		rec.id = e.ID
@@ -108,7 +110,8 @@ func (d *reader) event(rec *record) {
 	if rec.refusal != nil {
 		return
 	}
-	rec.sessionID, rec.category, rec.name, rec.data = e.SessionID, e.Category, e.Name, e.Data
+	rec.sessionID, rec.category, rec.name = e.SessionID, e.Category, e.Name
+	rec.data, rec.attributes = e.Data, e.Attributes
 	rec.fingerprint, d.scratch = e.Fingerprint(d.scratch)
 }
 

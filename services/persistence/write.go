@@ -73,16 +73,16 @@ func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) 
 const insertEvents = `
 WITH i AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-        $8::timestamptz[], $9::uuid[], $10::text[], $11::uuid[], $12::uuid[])
-    AS i (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, fingerprint)
+        $8::timestamptz[], $9::uuid[], $10::text[], $11::uuid[], $12::uuid[], $13::text[])
+    AS i (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, fingerprint, attributes)
 ), k AS (
     INSERT INTO persistence.ledger (application, id, fingerprint, sequence, occurred_at)
     SELECT application, id, fingerprint, sequence, occurred_at FROM i
     ON CONFLICT DO NOTHING
     RETURNING sequence
 ), e AS (
-    INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id)
-    SELECT application, id, session_id, category, name, data::jsonb, occurred_at, received_at, sequence, credential, trace_id
+    INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, attributes)
+    SELECT application, id, session_id, category, name, data::jsonb, occurred_at, received_at, sequence, credential, trace_id, attributes::jsonb
     FROM i JOIN k USING (sequence)
 )
 SELECT i.sequence FROM i WHERE NOT EXISTS (SELECT FROM k WHERE k.sequence = i.sequence)`
@@ -96,18 +96,19 @@ func (w *write) events(ctx context.Context, records []*record) (stored, known []
 	var (
 		applications, sequences, fingerprints = make([][16]byte, n), make([][16]byte, n), make([][16]byte, n)
 		ids, sessions, categories, names      = make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-		data, traces                          = make([]*string, n), make([]*[16]byte, n)
+		data, attributes                      = make([]*string, n), make([]*string, n)
+		traces                                = make([]*[16]byte, n)
 		occurred, received                    = make([]time.Time, n), make([]time.Time, n)
 		credentials                           = make([]string, n)
 	)
 	for i, r := range records {
 		applications[i], sequences[i], fingerprints[i] = r.application, r.sequence, r.fingerprint
 		ids[i], sessions[i], categories[i], names[i] = r.id, r.sessionID, r.category, r.name
-		data[i], traces[i] = optionalText(r.data), optionalID(r.traceID)
+		data[i], attributes[i], traces[i] = optionalText(r.data), optionalText(r.attributes), optionalID(r.traceID)
 		occurred[i], received[i], credentials[i] = r.occurredAt, r.receivedAt, r.credential
 	}
 	rows, err := w.tx.Query(ctx, insertEvents, applications, ids, sessions, categories, names, data, occurred, received,
-		sequences, credentials, traces, fingerprints)
+		sequences, credentials, traces, fingerprints, attributes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -203,27 +204,27 @@ func (w *write) failures(ctx context.Context, records []*record) error {
 		sequences, applications, traces  = make([][16]byte, n), make([]*[16]byte, n), make([]*[16]byte, n)
 		credentials, ids, codes, details = make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 		pointers, stages, received       = make([]string, n), make([]string, n), make([]time.Time, n)
-		originals, truncated             = make([][]byte, n), make([]bool, n)
+		originals, truncated, formats    = make([][]byte, n), make([]bool, n), make([]string, n)
 	)
 	for i, r := range records {
 		sequences[i], applications[i], traces[i] = r.sequence, optionalID(r.application), optionalID(r.traceID)
 		credentials[i], ids[i], codes[i] = r.credential, storable(r.id), storable(string(r.refusal.Code))
 		details[i], pointers[i] = storable(r.refusal.Detail), storable(r.refusal.Pointer)
 		stages[i], received[i] = string(r.stage), r.receivedAt
-		originals[i], truncated[i] = r.original, r.truncated
+		originals[i], truncated[i], formats[i] = r.original, r.truncated, r.format.String()
 		if originals[i] == nil {
 			originals[i] = []byte{}
 		}
 	}
 	rows, err := w.tx.Query(ctx, `
-		INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id)
+		INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id, format)
 		SELECT sequence, application, credential, event_id, code, detail,
-		    CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id
+		    CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id, format
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-		    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[])
-		AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id)
+		    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[])
+		AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id, format)
 		ON CONFLICT DO NOTHING RETURNING sequence`,
-		sequences, applications, credentials, ids, codes, details, pointers, stages, received, originals, truncated, traces)
+		sequences, applications, credentials, ids, codes, details, pointers, stages, received, originals, truncated, traces, formats)
 	return w.settleNew(rows, err, records, failureOutcome)
 }
 
