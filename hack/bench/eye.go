@@ -36,6 +36,7 @@ type eye struct {
 	binaries, logs        string
 	redisURL, postgresURL string
 	adminToken            string
+	encryptionKey         string // of what auth signs access tokens with
 	running               map[string]*service
 
 	application uuid.UUID
@@ -52,7 +53,8 @@ type service struct {
 func startEye(ctx context.Context, binaries, logs, redisURL, postgresURL string) (*eye, error) {
 	e := &eye{
 		binaries: binaries, logs: logs, redisURL: redisURL, postgresURL: postgresURL,
-		adminToken: servers.NewPassword(), running: map[string]*service{}, application: uuid.New(),
+		adminToken: servers.NewPassword(), encryptionKey: servers.NewPassword() + servers.NewPassword(),
+		running: map[string]*service{}, application: uuid.New(),
 	}
 	// Persistence makes its tables at its first start; the targets find them made.
 	for _, name := range []string{serviceAuth, serviceIngest, servicePersistence} {
@@ -82,7 +84,7 @@ func (e *eye) start(ctx context.Context, name string) error {
 	var err error
 	s.Process, err = servers.Start(servers.Command{
 		Path: filepath.Join(e.binaries, name), Args: e.arguments(name, s), LogFile: s.log,
-		Env: []string{"THEEYE_ADMIN_TOKEN=" + e.adminToken, "PATH=" + os.Getenv("PATH"), "TZ=UTC"},
+		Env: []string{"THEEYE_ADMIN_TOKEN=" + e.adminToken, "THEEYE_SIGNING_KEY_ENCRYPTION=" + e.encryptionKey, "PATH=" + os.Getenv("PATH"), "TZ=UTC"},
 	})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
@@ -100,7 +102,7 @@ func (e *eye) arguments(name string, s *service) []string {
 	args := []string{"--listen=" + s.public, "--ops-listen=" + s.ops, "--redis-url=" + e.redisURL, "--log-level=warn"}
 	switch name {
 	case serviceAuth:
-		args = append(args, "--postgres-url="+e.postgresURL)
+		args = append(args, "--postgres-url="+e.postgresURL, "--issuer-url=http://"+s.public)
 	case servicePersistence:
 		args = append(args, "--postgres-url="+e.postgresURL, "--replica=bench")
 	}

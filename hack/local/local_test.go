@@ -24,7 +24,7 @@ func TestStory(t *testing.T) {
 	l := testLayout(t)
 
 	must(t, up(ctx, l))
-	env, first := read(t, l.path("env")), pids(t, l)
+	env, first, key := read(t, l.path("env")), pids(t, l), read(t, l.signingKeyFile())
 
 	must(t, up(ctx, l))
 	if again := pids(t, l); again != first {
@@ -45,6 +45,9 @@ func TestStory(t *testing.T) {
 	}
 	if got := read(t, l.path("env")); got != env {
 		t.Errorf("the repair changed .local/env from\n%s\nto\n%s", env, got)
+	}
+	if read(t, l.signingKeyFile()) != key {
+		t.Error("the repair made another key to encrypt signing keys with")
 	}
 
 	t.Log("take the program away from under a running service")
@@ -140,6 +143,27 @@ func TestEnvironmentKeepsWhatItHas(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file with secrets has mode %v, %v", info.Mode(), err)
+	}
+}
+
+// What auth encrypts with is made once, for its reader alone, and is long enough for auth.
+func TestSigningKeyIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	l := &layout{local: t.TempDir()}
+	must(t, os.WriteFile(l.signingKeyFile(), nil, 0o600)) // a disk was full
+	must(t, os.WriteFile(l.signingKeyFile()+".part", []byte("half"), 0o644))
+	must(t, l.ensureSigningKey())
+	key := read(t, l.signingKeyFile())
+	const least = 32
+	if len(key) < least {
+		t.Errorf("the key has %d bytes", len(key))
+	}
+	if info, err := os.Stat(l.signingKeyFile()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file has mode %v, %v", info.Mode(), err)
+	}
+	must(t, l.ensureSigningKey())
+	if read(t, l.signingKeyFile()) != key {
+		t.Error("the second time another key was made")
 	}
 }
 

@@ -46,9 +46,13 @@ func (l *layout) service(name string, e *environment, taken ports) (part, error)
 	if err != nil {
 		return part{}, err
 	}
+	args := []string{"--listen=" + public, "--ops-listen=" + ops}
+	if name == "auth" {
+		args = append(args, l.tokenArgs(e)...)
+	}
 	command := servers.Command{
 		Path: l.binary(name), Dir: l.path("run"), LogFile: l.logFile(name), Detach: true,
-		Args: []string{"--listen=" + public, "--ops-listen=" + ops}, Env: serviceEnvironment(name, e),
+		Args: args, Env: serviceEnvironment(name, e),
 	}
 	ready := func(ctx context.Context) error { return get(ctx, "http://"+ops+"/readyz?full") }
 	return part{

@@ -82,6 +82,9 @@ func (l *layout) upServers(ctx context.Context, e *environment, taken ports) err
 }
 
 func (l *layout) upServices(ctx context.Context, e *environment, taken ports) error {
+	if err := l.ensureSigningKey(); err != nil {
+		return err
+	}
 	parts := make([]part, len(serviceNames))
 	for i, name := range serviceNames {
 		var err error
@@ -89,6 +92,7 @@ func (l *layout) upServices(ctx context.Context, e *environment, taken ports) er
 			return err
 		}
 	}
+	e.set(keyTokenURL, e.values[publicKey("auth")]+"/v1/token")
 	if err := e.write(); err != nil {
 		return err
 	}

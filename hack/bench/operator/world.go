@@ -93,7 +93,14 @@ func (w *world) startService(ctx context.Context, name string) error {
 		"--listen=" + servers.Address(public), "--redis-url=" + w.redis.URL(), "--postgres-url=" + w.postgres.URL(),
 		"--operator-account=" + systemNamespace + "/theeye-operator", "--kubeconfig=" + kubeconfig,
 	}
-	if name == servicePersistence {
+	switch name {
+	case serviceAuth:
+		key := filepath.Join(w.config.dir, "signing-key-encryption")
+		if err := os.WriteFile(key, []byte(servers.NewPassword()+servers.NewPassword()), 0o600); err != nil {
+			return fmt.Errorf("write key: %w", err)
+		}
+		args = append(args, "--issuer-url=https://auth.example.com", "--signing-key-encryption-file="+key)
+	case servicePersistence:
 		args = append(args, "--replica=bench")
 	}
 	s, err := w.run(name, args)
