@@ -25,6 +25,7 @@ type Item struct {
 	OccurredAt time.Time // the corrected timestamp; zero on refused items
 	Refusal    *Refusal  // nil on accepted items
 	Truncated  bool      // Original is only the beginning
+	Count      int64     // how many refused events of this code it stands for; 0 on accepted items, and for one
 }
 
 // Field numbers of batch.proto.
@@ -46,6 +47,7 @@ const (
 	itemPointer    = 6
 	itemTruncated  = 7
 	itemFormat     = 8
+	itemCount      = 9
 )
 
 // AppendRequest appends a request to a batch. Batches need no header: appending is all there is to merging.
@@ -90,6 +92,9 @@ func (it *Item) size() int {
 	if it.Format != Native {
 		n += 1 + protowire.SizeVarint(uint64(it.Format))
 	}
+	if it.Count != 0 {
+		n += 1 + protowire.SizeVarint(uint64(it.Count))
+	}
 	return n
 }
 
@@ -107,6 +112,9 @@ func (it *Item) append(b []byte) []byte {
 	}
 	if it.Format != Native {
 		b = protowire.AppendVarint(protowire.AppendTag(b, itemFormat, protowire.VarintType), uint64(it.Format))
+	}
+	if it.Count != 0 {
+		b = protowire.AppendVarint(protowire.AppendTag(b, itemCount, protowire.VarintType), uint64(it.Count))
 	}
 	return b
 }

@@ -3,6 +3,7 @@ package event_test
 import (
 	"bytes"
 	"encoding/hex"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -45,7 +46,9 @@ func TestEncodingIsStable(t *testing.T) {
 	t.Parallel()
 	cloud := least()
 	cloud.Items[0].Format = event.CloudEvent
-	for name, r := range map[string]event.Request{"whole": sample(), "least": least(), "cloudevent": cloud} {
+	counted := least()
+	counted.Items = []event.Item{{Original: []byte{}, Truncated: true, Count: 300, Refusal: &event.Refusal{Code: event.CodeMissing}}}
+	for name, r := range map[string]event.Request{"whole": sample(), "least": least(), "cloudevent": cloud, "counted": counted} {
 		golden(t, "request_"+name+".golden", hex.Dump(event.AppendRequest(nil, &r)))
 	}
 }
@@ -127,6 +130,7 @@ func randomRequest(r *rand.Rand) event.Request {
 		if r.IntN(3) == 0 {
 			item.Refusal = &event.Refusal{Code: event.CodeLength, Detail: strings.Repeat("d", r.IntN(200)), Pointer: strings.Repeat("/p", r.IntN(100))}
 			item.Truncated = r.IntN(2) == 0
+			item.Count = []int64{0, 1, 127, 128, math.MaxInt64}[r.IntN(5)]
 		} else {
 			item.OccurredAt = randomTime(r)
 		}
@@ -232,6 +236,8 @@ func TestDecodeBatchErrors(t *testing.T) {
 		"detail without code":         message(head, item(text(1, "{}"), text(5, "d"))),
 		"code as varint":              message(head, item(text(1, "{}"), varint(4, 1))),
 		"format as bytes":             message(head, item(text(1, "{}"), varint(3, 2), text(8, "1"))),
+		"count as bytes":              message(head, item(text(1, "{}"), text(4, "x"), text(9, "1"))),
+		"count beyond an int64":       message(head, item(text(1, "{}"), text(4, "x"), varint(9, math.MaxInt64+1))),
 		"format beyond a byte":        message(head, item(text(1, "{}"), varint(3, 2), varint(8, 256))),
 		"truncated as bytes":          message(head, item(text(1, "{}"), varint(3, 2), text(7, "x"))),
 		"field number 0":              {0x02, 0x00},

@@ -96,6 +96,14 @@ func (f wireField) setFormat(dst *Format) error {
 	return nil
 }
 
+func (f wireField) setCount(dst *int64) error {
+	if f.wire != protowire.VarintType || f.varint > math.MaxInt64 {
+		return errWireType
+	}
+	*dst = int64(f.varint)
+	return nil
+}
+
 // The times that FormatTimestamp can write and PostgreSQL can keep, in Unix microseconds; the zero time is below.
 var (
 	minMicros = time.Time{}.UnixMicro() + 1
@@ -185,6 +193,8 @@ func decodeItem(b []byte) (it Item, err error) {
 			return f.setBool(&it.Truncated)
 		case itemFormat:
 			return f.setFormat(&it.Format)
+		case itemCount:
+			return f.setCount(&it.Count)
 		}
 		return nil
 	})
