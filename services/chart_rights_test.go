@@ -28,7 +28,7 @@ func newChartSystem(t *testing.T) *chartSystem {
 	s.postgresURL = s.postgres.url("admin") // for tests that hold a service up
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.client = &http.Client{Transport: transport, Timeout: patience}
+	s.client = &http.Client{Transport: testenv.Contract(t, transport), Timeout: patience}
 	s.auth = testenv.Start(t, s.as("auth", "THEEYE_POSTGRES_URL="+s.postgres.url("auth"), "THEEYE_ADMIN_TOKEN="+adminToken))
 	s.ingest = testenv.Start(t, s.as("ingest"))
 	s.persistence = testenv.Start(t, s.as("persistence", "THEEYE_POSTGRES_URL="+s.postgres.url("persistence"),

@@ -74,7 +74,7 @@ func newUnoperated(t *testing.T) *operated {
 	o.system = &system{t: t, redis: testenv.OwnRedis(t), postgresURL: testenv.Postgres(t)}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	o.client = &http.Client{Transport: transport, Timeout: patience}
+	o.client = &http.Client{Transport: testenv.Contract(t, transport), Timeout: patience}
 	o.allow("", "service_accounts.yaml", "token_review_role.yaml", "token_review_role_binding.yaml",
 		"leader_election_role.yaml", "leader_election_role_binding.yaml")
 	reviews := authorizationv1.ResourceAttributes{Verb: "create", Group: "authentication.k8s.io", Resource: "tokenreviews"}

@@ -12,7 +12,7 @@ import (
 // TestIngestIsNotReadyBeforeItHasReadTheLog starts ingest where auth has never been: a key may be right, so that it is
 // answered 503 and not 401.
 func TestIngestIsNotReadyBeforeItHasReadTheLog(t *testing.T) {
-	s := &system{t: t, redis: testenv.Redis(t), client: &http.Client{Timeout: patience}}
+	s := &system{t: t, redis: testenv.Redis(t), client: testenv.HTTP(t)}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.ingest = testenv.Start(t, testenv.Options{Name: "ingest", Env: []string{"THEEYE_REDIS_URL=" + s.redis.URL()}, Unready: true})
 	s.awaitStatus(s.ingest.OpsURL+"/readyz", http.StatusServiceUnavailable)

@@ -46,7 +46,7 @@ func newSystem(t *testing.T, postgresURL string, extra ...string) *system {
 	s := &system{t: t, redis: testenv.OwnRedis(t), postgresURL: postgresURL}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.client = &http.Client{Transport: transport, Timeout: patience}
+	s.client = &http.Client{Transport: testenv.Contract(t, transport), Timeout: patience}
 	env := append([]string{
 		"THEEYE_REDIS_URL=" + s.redis.URL(), "THEEYE_POSTGRES_URL=" + postgresURL, "THEEYE_ADMIN_TOKEN=" + adminToken,
 		"THEEYE_REPLICA=persistence-0",

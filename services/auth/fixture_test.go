@@ -166,7 +166,7 @@ func (f *fixture) send(method, path string, body any, token string) (status int,
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := testenv.HTTP(f).Do(r)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -233,7 +233,7 @@ func (d *door) try(method, path string, body io.Reader, header ...string) (got a
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Add(header[i], header[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := testenv.HTTP(d).Do(request)
 	if err != nil {
 		return got, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
 // operator knows one token, as a TokenReview would.
@@ -50,7 +51,7 @@ func (l *library) ask(method, base, path, authorization string) (status int, cod
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := testenv.HTTP(l).Do(request)
 	l.must(err)
 	defer response.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(response.Body)
@@ -174,7 +175,7 @@ func TestEraseAnswers(t *testing.T) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, l.url+path, nil)
 		l.must(err)
 		request.Header.Set("Authorization", "Bearer "+operatorToken)
-		response, err := http.DefaultClient.Do(request)
+		response, err := testenv.HTTP(l).Do(request)
 		l.must(err)
 		var progress Erasure
 		l.must(json.NewDecoder(response.Body).Decode(&progress))

@@ -115,7 +115,7 @@ func (l *library) raw(base, token, path string) (int, []byte) {
 	request, err := http.NewRequestWithContext(l.Context(), http.MethodGet, base+path, nil)
 	l.must(err)
 	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(request)
+	response, err := testenv.HTTP(l).Do(request)
 	l.must(err)
 	defer response.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(response.Body)
