@@ -124,14 +124,17 @@ func TestVolumesAreKept(t *testing.T) {
 	}
 }
 
-// With stores that are there already none is installed, and no password is made.
+// With stores that are there already none is installed, and no password is made: what auth encrypts with alone, unless that
+// is there, too.
 func TestExistingStoresReplaceOurs(t *testing.T) {
 	t.Parallel()
 	both := `{redis: {existing: {secretName: a}}, postgres: {existing: {secretName: b}}}`
+	all := `{redis: {existing: {secretName: a}}, postgres: {existing: {secretName: b}}, auth: {signingKey: {existingSecretName: c}}}`
 	for values, want := range map[string][]string{
-		`{redis: {existing: {secretName: a}}}`:    {fullname + "-postgres"},
-		`{postgres: {existing: {secretName: a}}}`: {fullname + "-redis"},
-		both: nil,
+		`{redis: {existing: {secretName: a}}}`:            {fullname + "-postgres"},
+		`{postgres: {existing: {secretName: a}}}`:         {fullname + "-redis"},
+		`{auth: {signingKey: {existingSecretName: "c"}}}`: {fullname + "-postgres", fullname + "-redis"},
+		both: nil, all: nil,
 	} {
 		v := with(t, values)
 		var got []string
@@ -141,9 +144,12 @@ func TestExistingStoresReplaceOurs(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", values, got, want)
 		}
-		makes := slices.ContainsFunc(v.pods, func(w manifest.Workload) bool { return w.Component() == "passwords" })
-		if makes != (values != both) {
-			t.Errorf("%s: passwords are made: %v", values, makes)
+		at := slices.IndexFunc(v.pods, func(w manifest.Workload) bool { return w.Component() == "passwords" })
+		if (at >= 0) != (values != all) {
+			t.Errorf("%s: something is made: %v", values, at >= 0)
+		}
+		if at >= 0 && slices.Contains(v.pods[at].Container().Args, "--keys=signing-key-encryption") != (values == both) {
+			t.Errorf("%s: made with %v", values, v.pods[at].Container().Args)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package chart_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -60,6 +62,7 @@ func knownSecrets(v variant) []string {
 		{"redis", "existing", "caSecretName"},
 		{"postgres", "existing", "secretName"},
 		{"postgres", "existing", "caSecretName"},
+		{"auth", "signingKey", "existingSecretName"},
 		{"tls", "secretNames", "ingest"},
 		{"tls", "secretNames", "auth"},
 		{"tls", "secretNames", "persistence"},
@@ -93,6 +96,28 @@ func secretsOf(w manifest.Workload) []string {
 		}
 	}
 	return names
+}
+
+// Auth sees of a Secret what it encrypts with, and nothing else.
+func TestAuthFindsItsKey(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]corev1.SecretVolumeSource{
+		`{}`: {SecretName: fullname + "-passwords", Items: []corev1.KeyToPath{{Key: "signing-key-encryption", Path: "encryption"}}},
+		`{auth: {signingKey: {existingSecretName: vault, key: text}}}`: {SecretName: "vault", Items: []corev1.KeyToPath{{Key: "text", Path: "encryption"}}},
+	} {
+		w := with(t, values).component(t, "auth")
+		if !slices.Contains(w.Container().Args, "--signing-key-encryption-file="+mountPath(w, "signing-key")+"/encryption") {
+			t.Errorf("%s: auth is started with %v", values, w.Container().Args)
+		}
+		at := slices.IndexFunc(w.Template.Spec.Volumes, func(volume corev1.Volume) bool { return volume.Name == "signing-key" })
+		got := w.Template.Spec.Volumes[at].Secret
+		if mode := got.DefaultMode; mode == nil || *mode != 0o440 {
+			t.Errorf("%s: the key's file has another mode", values)
+		}
+		if got.SecretName != want.SecretName || !slices.Equal(got.Items, want.Items) {
+			t.Errorf("%s: auth reads %v of %s", values, got.Items, got.SecretName)
+		}
+	}
 }
 
 func isMounted(w manifest.Workload, volume string) bool {
@@ -173,6 +198,53 @@ func TestRoutesFindServices(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Of auth the routes have what clients get tokens with, by the whole path: its admin API has no business outside.
+func TestAdminAPIsHaveNoRoute(t *testing.T) {
+	t.Parallel()
+	v := with(t, `{ingress: {enabled: true, host: e.example.com}, gateway: {enabled: true, parentRefs: [{name: a}], hostnames: [g.example.com]}}`)
+	want := []string{"Exact /.well-known/oauth-authorization-server", "Exact /v1/jwks", "Exact /v1/token"}
+	routes := map[string][]string{}
+	for _, path := range typed[networkingv1.Ingress](t, v, "Ingress")[0].Spec.Rules[0].HTTP.Paths {
+		service := path.Backend.Service.Name
+		routes["ingress to "+service] = append(routes["ingress to "+service], string(*path.PathType)+" "+path.Path)
+	}
+	rules, _, _ := unstructured.NestedSlice(manifest.OfKind(v.objects, "HTTPRoute")[0].Object, "spec", "rules")
+	for _, rule := range rules {
+		backends, _, _ := unstructured.NestedSlice(rule.(map[string]any), "backendRefs")
+		service, _, _ := unstructured.NestedString(backends[0].(map[string]any), "name")
+		matches, _, _ := unstructured.NestedSlice(rule.(map[string]any), "matches")
+		for _, match := range matches {
+			path, _, _ := unstructured.NestedStringMap(match.(map[string]any), "path")
+			routes["gateway to "+service] = append(routes["gateway to "+service], path["type"]+" "+path["value"])
+		}
+	}
+	for _, found := range routes {
+		slices.Sort(found)
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"ingress to " + fullname + "-auth": want, "ingress to " + fullname + "-ingest": {"Prefix /"},
+		"gateway to " + fullname + "-auth": want, "gateway to " + fullname + "-ingest": {"PathPrefix /"},
+	}, routes); diff != "" {
+		t.Errorf("other routes than wanted (-want):\n%s", diff)
+	}
+}
+
+// Proxies are believed by who has a public port, and by nobody when none is named.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	v := with(t, `{trustedProxies: [10.0.0.0/8, "fd00::1"]}`)
+	for _, component := range []string{"ingest", "auth", "persistence", "operator"} {
+		if got := slices.Contains(v.component(t, component).Container().Args, "--trusted-proxies=10.0.0.0/8,fd00::1"); got != (component != "operator") {
+			t.Errorf("%s is told of the proxies: %v", component, got)
+		}
+		for _, arg := range with(t, `{}`).component(t, component).Container().Args {
+			if strings.Contains(arg, "proxies") {
+				t.Errorf("%s has %s", component, arg)
+			}
+		}
+	}
 }
 
 func checkBackend(t *testing.T, v variant, name string, port networkingv1.ServiceBackendPort) {

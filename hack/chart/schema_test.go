@@ -114,6 +114,11 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`keyEnv: two words`,
 		`operator: {eventsURL: "events.example.com"}`,
 		`otlpEndpoint: "collector:4317"`,
+		`auth: {issuerURL: "auth.example.com"}`,
+		`auth: {issuerURL: "https://auth.example.com?a=b"}`,
+		`auth: {signingKey: {existingSecretName: "Not A Name"}}`,
+		`trustedProxies: [proxy.example.com]`,
+		`trustedProxies: [10.0.0.0/8, 10.0.0.0/8]`,
 	} {
 		refuse(t, parseYAML(t, []byte(values)))
 	}

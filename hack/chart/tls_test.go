@@ -127,6 +127,30 @@ func TestCertificatesHaveAllNames(t *testing.T) {
 	}
 }
 
+// Tokens are had where events are posted when a route of ours has both, and name the same issuer wherever they come from.
+func TestIssuer(t *testing.T) {
+	t.Parallel()
+	inside := "http://" + fullname + "-auth." + releaseNamespace + ".svc:8081"
+	for values, want := range map[string]string{
+		`{}`: inside,
+		`{tls: {enabled: true}, auth: {service: {port: 443}}}`:                                                             "https://" + fullname + "-auth." + releaseNamespace + ".svc:443",
+		`{ingress: {enabled: true, host: e.example.com}}`:                                                                  "http://e.example.com",
+		`{ingress: {enabled: true, host: e.example.com, tlsSecretName: a}}`:                                                "https://e.example.com",
+		`{gateway: {enabled: true, parentRefs: [{name: a}], hostnames: [g.example.com]}}`:                                  "https://g.example.com",
+		`{ingress: {enabled: true, host: "*.example.com"}, operator: {eventsURL: "https://a.example.com:8443/v1/events"}}`: "https://a.example.com:8443",
+		`{operator: {eventsURL: "https://x/v1/events"}}`:                                                                   inside,
+		`{auth: {issuerURL: "https://auth.example.com/eye/"}, ingress: {enabled: true, host: "e.example.com"}}`:            "https://auth.example.com/eye",
+	} {
+		v := with(t, values)
+		if args := v.component(t, "auth").Container().Args; !slices.Contains(args, "--issuer-url="+want) {
+			t.Errorf("%s: auth is not %s: %v", values, want, args)
+		}
+		if args := v.component(t, "operator").Container().Args; !slices.Contains(args, "--token-url="+want+"/v1/token") {
+			t.Errorf("%s: the operator does not tell %s/v1/token: %v", values, want, args)
+		}
+	}
+}
+
 // What applications are told to post to is what can be reached from farthest.
 func TestEventsURL(t *testing.T) {
 	t.Parallel()

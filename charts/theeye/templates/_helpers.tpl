@@ -98,9 +98,20 @@ annotations:
 {{ get .root.Values.tls.secretNames .component | default (printf "%s-tls" (include "theeye.componentName" .)) }}
 {{- end }}
 
-{{/* Name of the Secret that the passwords Job makes for the built-in Redis and PostgreSQL. Takes the root. */}}
+{{/* Name of the Secret that the passwords Job makes: for the built-in Redis and PostgreSQL, and for what auth encrypts with.
+Takes the root. */}}
 {{- define "theeye.passwordsName" -}}
 {{ include "theeye.fullname" . }}-passwords
+{{- end }}
+
+{{/* Which keys that Job makes, as its arguments; "" when others have all of them. Takes the root. */}}
+{{- define "theeye.passwordsArgs" -}}
+{{- $builtin := not (and .Values.redis.existing.secretName .Values.postgres.existing.secretName) -}}
+{{- if or $builtin (not .Values.auth.signingKey.existingSecretName) -}}
+{{- $args := list "passwords" (print "--secret=" (include "theeye.passwordsName" .)) (print "--namespace=" .Release.Namespace) -}}
+{{- if not $builtin }}{{ $args = append $args "--keys=signing-key-encryption" }}{{ end -}}
+{{- toYaml $args -}}
+{{- end -}}
 {{- end }}
 
 {{/* An environment variable from that Secret. dict root, name, key. */}}
@@ -136,6 +147,35 @@ annotations:
 {{- else -}}
 {{ include "theeye.serviceURL" (dict "root" . "component" "ingest") }}/v1/events
 {{- end -}}
+{{- end }}
+
+{{/* URL of auth's public port as clients reach it: the issuer of access tokens. What routes events from outside routes the
+paths of tokens, too; where a route is for many hosts, the one that events are posted to. Takes the root. */}}
+{{- define "theeye.issuerURL" -}}
+{{- $url := include "theeye.ownIssuerURL" . -}}
+{{- if contains "*" $url -}}
+{{- $events := include "theeye.eventsURL" . | urlParse -}}
+{{- $url = printf "%s://%s" $events.scheme $events.host -}}
+{{- end -}}
+{{ trimSuffix "/" $url }}
+{{- end }}
+
+{{- define "theeye.ownIssuerURL" -}}
+{{- $v := .Values -}}
+{{- if $v.auth.issuerURL -}}
+{{ $v.auth.issuerURL }}
+{{- else if and $v.gateway.enabled $v.gateway.hostnames -}}
+{{ $v.gateway.scheme }}://{{ first $v.gateway.hostnames }}
+{{- else if $v.ingress.enabled -}}
+{{ $v.ingress.tlsSecretName | empty | ternary "http" "https" }}://{{ $v.ingress.host }}
+{{- else -}}
+{{ include "theeye.serviceURL" (dict "root" . "component" "auth") }}
+{{- end -}}
+{{- end }}
+
+{{/* The paths of auth that are for clients; all others are the operator's, and no route has them. */}}
+{{- define "theeye.tokenPaths" -}}
+[/v1/token, /v1/jwks, /.well-known/oauth-authorization-server]
 {{- end }}
 
 {{/* Where a service finds Redis, as its own user of Redis. The password reaches the URL by the kubelet's own expansion,
