@@ -10,9 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/theeye-dev/theeye/api/client"
 )
 
 const (
@@ -20,13 +23,24 @@ const (
 	dialTimeout    = 2 * time.Second
 	requestTimeout = 10 * time.Second
 	workers        = 32 // connections in use at once, as a busy app has them
-	maxRetryAfter  = 2 * time.Second
 )
 
-// Client speaks to TheEye.
+// Client speaks to TheEye: it posts by TheEye's Go client, and reads by plain HTTP.
 type Client struct {
 	readURL string // base URL of persistence
 	http    *http.Client
+
+	tokens *tokens
+
+	mu      sync.Mutex
+	posting map[identity]*client.Client
+}
+
+// identity is how an app shows who it is: with a credential, or with an access token that it got for it.
+type identity struct {
+	Credential
+
+	token bool
 }
 
 // NewClient makes a client that reads from a base URL; where to write, the Secret says.
@@ -35,57 +49,110 @@ func NewClient(readURL string) *Client {
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		MaxIdleConnsPerHost: workers,
 	}
-	return &Client{readURL: readURL, http: &http.Client{Timeout: requestTimeout, Transport: transport}}
-}
-
-// answer is what became of a request; err is set when nobody knows.
-type answer struct {
-	status     int
-	retryAfter time.Duration
-	accepted   []bool // of each event, for 202
-	err        error
-}
-
-// post sends events once.
-func (c *Client) post(ctx context.Context, credential Credential, body []byte) answer {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, credential.URI, bytes.NewReader(body))
-	if err != nil {
-		return answer{err: err}
+	plain := &http.Client{Timeout: requestTimeout, Transport: transport}
+	return &Client{
+		readURL: readURL, http: plain, tokens: &tokens{http: plain, have: map[Credential]token{}}, posting: map[identity]*client.Client{},
 	}
-	request.SetBasicAuth(credential.ClientID, credential.Secret)
+}
+
+// post sends events, and again with the same ids until there is a final answer or ctx ends. Each attempt is told.
+func (c *Client) post(ctx context.Context, who identity, events []client.Event, told func(attempt)) ([]client.Verdict, error) {
+	poster, err := c.poster(who)
+	if err != nil {
+		return nil, err
+	}
+	return poster.Post(context.WithValue(ctx, toldKey{}, told), events) //nolint:wrapcheck // judged by its type
+}
+
+// poster is the client of an identity: as during a rotation, an app may have two.
+func (c *Client) poster(who identity) (*client.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.posting[who]; known != nil {
+		return known, nil
+	}
+	clientID, key := who.ClientID, client.StaticKey(who.Secret)
+	if who.token { // it says itself whose it is
+		clientID, key = "", func(ctx context.Context) (string, error) { return c.tokens.get(ctx, who.Credential, false) }
+	}
+	made, err := client.New(client.Config{
+		URL: who.URI, ClientID: clientID, Key: key, Transport: &witness{c.http.Transport}, Timeout: requestTimeout,
+		RetryFor: time.Hour, // as long as the run lasts
+		// Short: what a fault costs is to be seen, and the next connection may reach another pod.
+		MinBackoff: retryUnknown, MaxBackoff: retryMost,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make client: %w", err)
+	}
+	c.posting[who] = made
+	return made, nil
+}
+
+// attempt is what became of one request; err is set when nobody knows.
+type attempt struct {
+	status int
+	err    error
+	took   time.Duration
+}
+
+type toldKey struct{}
+
+// witness sees every attempt of the Go client, which tells its callers of the last one only.
+type witness struct{ http.RoundTripper }
+
+// RoundTrip reads the answer whole, for a verdict that was cut off is none.
+func (w *witness) RoundTrip(request *http.Request) (*http.Response, error) {
+	begun := time.Now()
+	request = request.Clone(request.Context())
+	delete(request.Header, "Idempotency-Key") // with it net/http itself would repeat what it had no answer to, unseen
+	response, err := w.RoundTripper.RoundTrip(request)
+	var content []byte
+	if err == nil {
+		content, err = io.ReadAll(response.Body)
+		_ = response.Body.Close() // read to its end
+	}
+	if err != nil && request.Context().Err() != nil {
+		err = request.Context().Err() // our own doing: the run ends
+	}
+	a := attempt{err: err, took: time.Since(begun)}
+	if err == nil {
+		a.status = response.StatusCode
+		response.Body = io.NopCloser(bytes.NewReader(content))
+	}
+	if told, ok := request.Context().Value(toldKey{}).(func(attempt)); ok {
+		told(a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// once posts no events and returns the status: a question about an identity, which stores nothing. A token that was got
+// before is used, however old.
+func (c *Client) once(ctx context.Context, who identity) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, who.URI, strings.NewReader("[]"))
+	if err != nil {
+		return 0, fmt.Errorf("make request: %w", err)
+	}
 	request.Header.Set("Content-Type", "application/json")
+	request.SetBasicAuth(who.ClientID, who.Secret)
+	if who.token {
+		text, err := c.tokens.get(ctx, who.Credential, true)
+		if err != nil {
+			return 0, err
+		}
+		request.Header.Set("Authorization", "Bearer "+text)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return answer{err: err}
+		return 0, err //nolint:wrapcheck // says method and URL itself
 	}
-	defer response.Body.Close() //nolint:errcheck // read to its end
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return answer{err: err} // a verdict that was cut off is none
+	_, err = io.Copy(io.Discard, response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return 0, fmt.Errorf("read answer: %w", err)
 	}
-	return read(response, text)
-}
-
-func read(response *http.Response, text []byte) answer {
-	a := answer{status: response.StatusCode}
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
-		a.retryAfter = min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	if a.status != http.StatusAccepted {
-		return a
-	}
-	var receipt struct {
-		Events []struct {
-			Status string `json:"status"`
-		} `json:"events"`
-	}
-	if err := json.Unmarshal(text, &receipt); err != nil {
-		return answer{err: fmt.Errorf("decode receipt: %w", err)}
-	}
-	for _, e := range receipt.Events {
-		a.accepted = append(a.accepted, e.Status == "accepted")
-	}
-	return a
+	return response.StatusCode, nil
 }
 
 // get reads one answer of persistence.

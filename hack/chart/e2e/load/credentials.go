@@ -19,6 +19,7 @@ type Credential struct {
 	ClientID string
 	Secret   string
 	URI      string // where events are posted
+	TokenURI string // where access tokens are had; "": a release before them
 }
 
 // Credentials is the mounted Secret, with all that it ever said, the oldest first.
@@ -43,6 +44,9 @@ func (c *Credentials) Refresh() error {
 		dir = c.dir // an ordinary directory
 	}
 	var read Credential
+	if text, err := os.ReadFile(filepath.Join(dir, "token-uri")); err == nil {
+		read.TokenURI = strings.TrimSpace(string(text))
+	}
 	for name, to := range map[string]*string{"client-id": &read.ClientID, "client-secret": &read.Secret, "uri": &read.URI} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -18,6 +19,9 @@ type eye struct {
 	events   []stored
 	sessions map[string]int
 	posts    int
+	token    bool // takes tokens alone
+	lifetime int  // of a token, in seconds
+	tokens   int  // given out
 	// fault, if any, handles the nth post, from 0, in place of accepting it.
 	fault func(n int, w http.ResponseWriter, r *http.Request) bool
 }
@@ -26,6 +30,11 @@ func (e *eye) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
+	case r.URL.Path == "/v1/token":
+		e.tokens++
+		answerJSON(w, map[string]any{"access_token": "a.b.c", "token_type": "Bearer", "expires_in": e.lifetime})
+	case r.Method == http.MethodPost && e.token != (r.Header.Get("Authorization") == "Bearer a.b.c"):
+		w.WriteHeader(http.StatusUnauthorized)
 	case r.Method == http.MethodPost:
 		n := e.posts
 		e.posts++
@@ -62,8 +71,8 @@ func (e *eye) store(r *http.Request) (events []stored) {
 
 func (e *eye) accept(w http.ResponseWriter, r *http.Request) {
 	verdicts := []map[string]string{}
-	for range e.store(r) {
-		verdicts = append(verdicts, map[string]string{"status": "accepted"})
+	for _, event := range e.store(r) {
+		verdicts = append(verdicts, map[string]string{"id": event.ID, "status": "accepted"})
 	}
 	w.WriteHeader(http.StatusAccepted)
 	answerJSON(w, map[string]any{"events": verdicts})
@@ -97,7 +106,7 @@ func load(t *testing.T, e *eye, events int) (*Client, *Credentials, *Run) {
 		}
 		return fault != nil && fault(n, w, r)
 	}
-	run := Start(t.Context(), Plan{Run: "test", Rate: 1000, Batch: 2}, "me", client, credentials)
+	run := Start(t.Context(), Plan{Run: "test", Rate: 1000, Batch: 2, Token: e.token}, "me", client, credentials)
 	<-enough
 	run.Stop()
 	return client, credentials, run
@@ -107,7 +116,7 @@ func load(t *testing.T, e *eye, events int) (*Client, *Credentials, *Run) {
 func mounted(t *testing.T, uri string) *Credentials {
 	t.Helper()
 	dir := t.TempDir()
-	version(t, dir, "one", map[string]string{"client-id": "eye_1", "client-secret": "old\n", "uri": uri})
+	version(t, dir, "one", map[string]string{"client-id": "eye_1", "client-secret": "old\n", "uri": uri, "token-uri": strings.Replace(uri, "events", "token", 1)})
 	credentials, err := OpenCredentials(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -176,6 +185,34 @@ func TestEverythingIsDeliveredThroughFaults(t *testing.T) {
 	got, err := Check(t.Context(), client, credentials, []*Run{run})
 	if err != nil || !got.Sound() || got.Read != p.Acked {
 		t.Errorf("%+v of %d, %v", got, p.Acked, err)
+	}
+}
+
+// One token serves until it ends; then another is got, unless it is the old one that is asked about.
+func TestTokensAreUsedUntilTheyEnd(t *testing.T) {
+	const long = 600
+	for lifetime, many := range map[int]bool{long: false, 0: true} {
+		e := &eye{token: true, lifetime: lifetime}
+		client, credentials, run := load(t, e, 6)
+		if p := run.Progress(); p.Acked != p.Sent || p.Sent < 10 || p.Requests != p.Statuses["202"] {
+			t.Errorf("progress: %+v", p)
+		}
+		credential, _, _ := credentials.Version(0)
+		got := e.tokens
+		for _, as := range []struct {
+			token bool
+			want  int
+		}{{true, http.StatusAccepted}, {false, http.StatusUnauthorized}} {
+			if status, err := client.once(t.Context(), identity{credential, as.token}); status != as.want || err != nil {
+				t.Errorf("as %+v: %d, %v", as, status, err)
+			}
+		}
+		if e.tokens != got {
+			t.Error("asking about a token got another one")
+		}
+		if _, err := client.tokens.get(t.Context(), credential, false); err != nil || (e.tokens > 1) != many {
+			t.Errorf("of %d s: %d tokens, %v", lifetime, e.tokens, err)
+		}
 	}
 }
 

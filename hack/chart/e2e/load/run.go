@@ -2,19 +2,21 @@ package load
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/theeye-dev/theeye/api/client"
 )
 
 const (
 	sessions      = 4                      // that the events of a run are spread over
-	retryUnknown  = 100 * time.Millisecond // after a connection error: the next connection may reach another pod
-	retryDefault  = time.Second            // for a 503 without Retry-After
+	retryUnknown  = 100 * time.Millisecond // at first, after an attempt that failed
+	retryMost     = time.Second            // beside what a Retry-After asks for
 	settleTimeout = 45 * time.Second       // for what is still without a final answer when a run stops
 )
 
@@ -25,6 +27,8 @@ type Plan struct {
 	Batch int    `json:"batch"` // events a request
 	// Alternate uses the newest two credentials in turn, as during a rotation not all of an app's pods have the same.
 	Alternate bool `json:"alternate"`
+	// Token posts with access tokens in place of the key.
+	Token bool `json:"token"`
 }
 
 // state is what is known of an event.
@@ -93,51 +97,34 @@ func (r *Run) Stop() {
 
 // batch is the events of one request, in the ledger from first on.
 type batch struct {
-	first, size int
-	body        []byte
-	created     time.Time
+	first  int
+	events []client.Event
 }
 
 // next makes the next batch, and its entries in the ledger before anybody else can hear of them.
 func (r *Run) next() batch {
 	r.mu.Lock()
-	b := batch{first: len(r.ledger), size: r.plan.Batch, created: time.Now()}
-	r.ledger = append(r.ledger, make([]entry, b.size)...)
+	b := batch{first: len(r.ledger), events: make([]client.Event, r.plan.Batch)}
+	r.ledger = append(r.ledger, make([]entry, r.plan.Batch)...)
 	r.mu.Unlock()
-	events := make([]map[string]any, b.size)
-	for i := range events {
+	created := time.Now()
+	for i := range b.events {
 		n := b.first + i
-		events[i] = map[string]any{
-			"id": fmt.Sprintf("%s%d", r.prefix, n), "session_id": r.session(n % sessions), "category": r.plan.Run,
-			"name": "sent", "timestamp": b.created.UTC().Format(time.RFC3339Nano), "data": map[string]any{"n": n},
+		b.events[i] = client.Event{
+			ID: fmt.Sprintf("%s%d", r.prefix, n), SessionID: r.session(n % sessions), Category: r.plan.Run, Name: "sent",
+			Timestamp: created, Data: map[string]int{"n": n},
 		}
 	}
-	b.body, _ = json.Marshal(events) // strings, numbers and maps of them
 	return b
 }
 
 func (r *Run) session(n int) string { return fmt.Sprintf("%ss%d", r.prefix, n) }
 
-// deliver repeats a batch until it has a final answer or the context ends.
+// deliver posts a batch until it has a final answer or the context ends.
 func (r *Run) deliver(ctx context.Context, b batch) {
-	for ctx.Err() == nil {
-		credential, version := r.credential()
-		begun := time.Now()
-		a := r.client.post(ctx, credential, b.body)
-		if a.err != nil && ctx.Err() != nil {
-			a.err = ctx.Err() // our own doing: the run ends
-		}
-		again, after := r.record(b, a, version, begun)
-		if !again {
-			return
-		}
-		timer := time.NewTimer(after)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
+	credential, version := r.credential()
+	verdicts, err := r.client.post(ctx, identity{credential, r.plan.Token}, b.events, func(a attempt) { r.record(b, a, version) })
+	r.settle(b, verdicts, err)
 }
 
 // credential is the one to use now and its version.
@@ -153,39 +140,45 @@ func (r *Run) credential() (Credential, int) {
 	return credential, version
 }
 
-// record writes an answer into the ledger, and says whether and when to send the batch again.
-func (r *Run) record(b batch, a answer, version int, begun time.Time) (again bool, after time.Duration) {
+// of is a batch's part of the ledger; r.mu is held.
+func (r *Run) of(b batch) []entry { return r.ledger[b.first : b.first+len(b.events)] }
+
+// record counts an attempt, and notes in the ledger what it leaves open.
+func (r *Run) record(b batch, a attempt, version int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	entries := r.ledger[b.first : b.first+b.size]
 	r.tally.requests++
-	if a.err == nil {
-		r.tally.answer(a.status, version, now)
-	}
-	switch {
-	case a.err != nil:
+	if a.err != nil {
 		r.tally.errors[reason(a.err)]++
-		mark(entries, func(e *entry) { e.unknown, e.maybe = true, true })
-		return true, retryUnknown
+		mark(r.of(b), func(e *entry) { e.unknown, e.maybe = true, true })
+		return
+	}
+	r.tally.answer(a.status, version, now)
+	switch {
 	case a.status == http.StatusAccepted:
-		r.tally.ack(now, now.Sub(begun))
-		for i := range entries {
-			entries[i].state = rejected
-			if i < len(a.accepted) && a.accepted[i] {
-				entries[i].state = acked
-			}
-		}
-		return false, 0
-	case a.status == http.StatusTooManyRequests, a.status >= http.StatusInternalServerError:
-		mark(entries, func(e *entry) { e.maybe = e.maybe || a.status >= http.StatusInternalServerError })
-		if a.retryAfter == 0 {
-			a.retryAfter = retryDefault
-		}
-		return true, a.retryAfter
-	default:
+		r.tally.ack(now, a.took)
+	case a.status >= http.StatusInternalServerError:
+		mark(r.of(b), func(e *entry) { e.maybe = true })
+	}
+}
+
+// settle writes the final answer into the ledger, if there was one: verdicts, or a refusal that nothing changes.
+func (r *Run) settle(b batch, verdicts []client.Verdict, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	entries := r.of(b)
+	if answer, ok := errors.AsType[*client.AnswerError](err); ok && answer.Status/100 == 4 && answer.Status != http.StatusTooManyRequests {
 		mark(entries, func(e *entry) { e.state = refused })
-		return false, 0
+		return
+	}
+	for i := range verdicts {
+		switch verdicts[i].Status {
+		case client.Accepted:
+			entries[i].state = acked
+		case client.Rejected:
+			entries[i].state = rejected
+		}
 	}
 }
 

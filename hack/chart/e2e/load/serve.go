@@ -109,16 +109,17 @@ func (s *Server) total(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, result)
 }
 
-// once posts an empty list with a version of the credential: a question about the credential that stores nothing.
+// once asks about a version of the credential, or about a token that was got for it.
 func (s *Server) once(w http.ResponseWriter, r *http.Request) {
-	version, _ := strconv.Atoi(r.URL.Query().Get("version"))
+	query := r.URL.Query()
+	version, _ := strconv.Atoi(query.Get("version"))
 	credential, _, _ := s.credentials.Version(version)
-	a := s.client.post(r.Context(), credential, []byte("[]"))
-	if a.err != nil {
-		http.Error(w, a.err.Error(), http.StatusBadGateway)
+	status, err := s.client.once(r.Context(), identity{credential, query.Get("as") == "token"})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	answerJSON(w, a.status)
+	answerJSON(w, status)
 }
 
 func answerJSON(w http.ResponseWriter, value any) {
