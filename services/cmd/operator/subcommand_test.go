@@ -83,6 +83,7 @@ func TestFaultyErrandFlags(t *testing.T) {
 		{"--timeout must not be negative", &retire{}, []string{"--namespace=n", "--deployment=d", "--timeout=-1s"}},
 		{"--name must be a name", &try{}, []string{"--namespace=n", "--name="}},
 		{"--ingest-url must be", &try{}, []string{"--namespace=n", "--ingest-url=ingest"}},
+		{"--auth-url must be", &try{}, []string{"--namespace=n", "--auth-url=auth"}},
 		{"--persistence-url must be", &try{}, []string{"--namespace=n", "--persistence-url="}},
 		{"--timeout must be above 0", &try{}, []string{"--namespace=n", "--timeout=0s"}},
 		{"unexpected argument", &try{}, []string{"--namespace=n", "again"}},
@@ -160,7 +161,7 @@ func TestErrandProcesses(t *testing.T) {
 	for name, flags := range map[string][]string{
 		"passwords": {"--secret", "--keys", "--label"},
 		"retire":    {"--deployment", "--namespaces", "--timeout", "(default 2m0s)"},
-		"try":       {"--name", "--ingest-url", "--persistence-url", "--ca-file", "--timeout", "(default theeye-try)"},
+		"try":       {"--name", "--ingest-url", "--persistence-url", "--auth-url", "--ca-file", "--timeout", "(default theeye-try)"},
 	} {
 		if help, code := run("-h"); code != 0 || !strings.Contains(help, "operator "+name+" ") {
 			t.Errorf("-h ends with %d and does not name %s", code, name)

@@ -22,6 +22,7 @@ type try struct {
 	name           string
 	ingestURL      string
 	persistenceURL string
+	authURL        string
 	caFiles        names
 	timeout        time.Duration
 }
@@ -31,7 +32,8 @@ func (o *try) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.name, "name", "theeye-try", "`name` of the Application that is made, and deleted again")
 	fs.StringVar(&o.ingestURL, "ingest-url", "", "base `URL` of ingest; by default events are posted where the Application's Secret says")
 	fs.StringVar(&o.persistenceURL, "persistence-url", "http://theeye-persistence:8082", "base `URL` of persistence")
-	fs.Var(&o.caFiles, "ca-file", "`paths` of certificates in PEM to trust ingest and persistence by, with commas; none: those that the system trusts")
+	fs.StringVar(&o.authURL, "auth-url", "", "base `URL` of auth, where an access token is got; none: none is tried")
+	fs.Var(&o.caFiles, "ca-file", "`paths` of certificates in PEM to trust ingest, persistence and auth by, with commas; none: those that the system trusts")
 	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "`time` for all of it")
 }
 
@@ -39,6 +41,9 @@ func (o *try) validate() []error {
 	errs := []error{named("name", o.name)}
 	if o.ingestURL != "" && !absolute(o.ingestURL) {
 		errs = append(errs, errors.New("--ingest-url must be an http or https URL"))
+	}
+	if o.authURL != "" && !absolute(o.authURL) {
+		errs = append(errs, errors.New("--auth-url must be an http or https URL"))
 	}
 	if !absolute(o.persistenceURL) {
 		errs = append(errs, errors.New("--persistence-url must be an http or https URL"))
@@ -56,12 +61,12 @@ func (o *try) run(ctx context.Context, c client.Client, p *install.Progress) err
 	}
 	t := &install.Trial{
 		Client: c, Application: client.ObjectKey{Namespace: o.namespace, Name: o.name}, IngestURL: o.ingestURL,
-		PersistenceURL: o.persistenceURL, HTTP: asking, Timeout: o.timeout, Progress: p,
+		PersistenceURL: o.persistenceURL, AuthURL: o.authURL, HTTP: asking, Timeout: o.timeout, Progress: p,
 	}
 	return t.Run(ctx)
 }
 
-// asker asks ingest and persistence.
+// asker asks ingest, persistence and auth.
 func (o *try) asker() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
 	if len(o.caFiles) > 0 {

@@ -42,6 +42,9 @@ const (
 	neverLetsGo   fault = "never finishes a deletion"
 	foreignSecret fault = "has another application's Secret"
 	hangs         fault = "does not answer"
+	givesNoToken  fault = "gives no access token"
+	strangeToken  fault = "gives an access token that nobody takes"
+	keepsTokens   fault = "goes on with the token of a revoked key"
 )
 
 // pretender stands for a TheEye that does not do what it should: what try is there to find. Its operator works on the
@@ -80,7 +83,7 @@ func (p *pretender) trial(timeout time.Duration) *Trial {
 	p.t.Helper()
 	return &Trial{
 		Client: p.client(), Application: client.ObjectKey{Namespace: p.home, Name: trialName}, PersistenceURL: p.URL, HTTP: p.Client(),
-		Timeout: timeout, Progress: p.progress(),
+		AuthURL: p.URL, Timeout: timeout, Progress: p.progress(),
 	}
 }
 
@@ -162,7 +165,7 @@ func (p *pretender) letGo(ctx context.Context, app *v1alpha1.Application) error 
 	}
 	p.mu.Lock()
 	if p.fault != neverRevokes {
-		p.keys = map[string]bool{}
+		p.keys = map[string]bool{"token": p.fault == keepsTokens}
 	}
 	p.events = nil
 	p.mu.Unlock()
@@ -174,7 +177,7 @@ func (p *pretender) letGo(ctx context.Context, app *v1alpha1.Application) error 
 	return p.admin.Update(ctx, app)
 }
 
-// ServeHTTP is ingest and persistence.
+// ServeHTTP is ingest, persistence and auth.
 func (p *pretender) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.fault == hangs {
 		_, _ = io.Copy(io.Discard, r.Body) // or the server does not see that the client goes away
@@ -190,6 +193,8 @@ func (p *pretender) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case r.URL.Path == tokenPath:
+		p.exchange(w, r)
 	case !p.keys[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")] && !open:
 		http.Error(w, "who are you?", http.StatusUnauthorized)
 	case posts:
@@ -201,6 +206,19 @@ func (p *pretender) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"events": events})
 	}
+}
+
+// exchange gives an access token for a key.
+func (p *pretender) exchange(w http.ResponseWriter, r *http.Request) {
+	_, key, _ := r.BasicAuth()
+	switch {
+	case !p.keys[key] || r.FormValue("grant_type") != "client_credentials" || p.fault == givesNoToken:
+		http.Error(w, `{"error":"unauthorized_client"}`, http.StatusBadRequest)
+		return
+	case p.fault != strangeToken:
+		p.keys["token"] = true
+	}
+	fmt.Fprint(w, `{"access_token":"token"}`)
 }
 
 // take stores events, each once, and notes their session in the order of the request.

@@ -21,14 +21,18 @@ type Trial struct {
 	// IngestURL is where events are posted, without its path; "": where the Secret says.
 	IngestURL      string
 	PersistenceURL string
-	HTTP           *http.Client
+	// AuthURL is where access tokens are had, without the path; "": none is tried.
+	AuthURL string
+	HTTP    *http.Client
 	// Timeout bounds all of it, but not the clearing away after a failure.
 	Timeout  time.Duration
 	Progress *Progress
 
 	app         *v1alpha1.Application // as it was applied
 	credentials credentials
+	token       string // that was got for them
 	sent        sample
+	second      sample
 }
 
 // clearTimeout bounds the clearing away after a failure. A deletion that takes longer goes on without the trial.
@@ -45,18 +49,7 @@ func (t *Trial) Run(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 	begun := t.Progress.now()
-	for i, s := range []step{
-		{"no earlier trial is in the way", t.sweep},
-		{"the API server takes an Application", t.apply},
-		{"the operator made it Ready", t.ready},
-		{"its Secret has credentials", t.read},
-		{"ingest accepts an event with them", t.post},
-		{"persistence gives back exactly this event", t.find},
-		{"the same event sent again is stored once", t.repeat},
-		{"a wrong key is refused", t.refuse},
-		{"the Application and its events are gone", t.end},
-		{"its key is refused from then on", t.revoked},
-	} {
+	for i, s := range t.steps() {
 		began := t.Progress.now()
 		if err := s.take(bounded); err != nil {
 			if i > 0 { // before that nothing is this trial's
@@ -68,6 +61,26 @@ func (t *Trial) Run(ctx context.Context) error {
 	}
 	t.Progress.say("TheEye works: all in %s", since(t.Progress, begun))
 	return nil
+}
+
+func (t *Trial) steps() []step {
+	steps := []step{
+		{"no earlier trial is in the way", t.sweep},
+		{"the API server takes an Application", t.apply},
+		{"the operator made it Ready", t.ready},
+		{"its Secret has credentials", t.read},
+		{"ingest accepts an event with them", t.post},
+		{"persistence gives back exactly this event", t.find},
+		{"the same event sent again is stored once", t.repeat},
+	}
+	if t.AuthURL != "" {
+		steps = append(steps, step{"auth gives an access token for them, and it opens both doors", t.exchange})
+	}
+	return append(steps,
+		step{"a wrong key is refused", t.refuse},
+		step{"the Application and its events are gone", t.end},
+		step{"its key is refused from then on", t.revoked},
+	)
 }
 
 func since(p *Progress, began time.Time) time.Duration {
@@ -86,23 +99,23 @@ func (t *Trial) read(ctx context.Context) error {
 // issued, and to send the same again is always safe.
 func (t *Trial) post(ctx context.Context) error {
 	t.sent = newSample(t.Progress.now())
-	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.accepted(ctx, t.sent) })
+	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.accepted(ctx, t.credentials.key, t.sent) })
 }
 
 // find waits for the event to be stored, and compares.
 func (t *Trial) find(ctx context.Context) error {
-	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.stored(ctx, t.sent) })
+	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.stored(ctx, t.credentials.key, t.sent) })
 }
 
 // repeat sends the event again together with another one: a request is stored whole, so that once the other one is there
 // the repeated one was looked at, too.
 func (t *Trial) repeat(ctx context.Context) error {
-	other := t.sent.next()
-	err := t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.accepted(ctx, t.sent, other) })
+	t.second = t.sent.next()
+	err := t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.accepted(ctx, t.credentials.key, t.sent, t.second) })
 	if err != nil {
 		return err
 	}
-	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.stored(ctx, t.sent, other) })
+	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.stored(ctx, t.credentials.key, t.sent, t.second) })
 }
 
 // refuse tries a key that looks right in every way, and was never issued.
@@ -117,11 +130,19 @@ func (t *Trial) refuse(ctx context.Context) error {
 // revokeTimeout is how long a revoked key may still be let in: a second by the promise, and what answers take.
 const revokeTimeout = 10 * time.Second
 
-// revoked looks from both sides that the key is no key any more.
+// revoked looks from both sides that the key is no key any more, and that its token has gone with it.
 func (t *Trial) revoked(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 	defer cancel()
-	return t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.locked(ctx, t.credentials.key, false) })
+	for _, key := range []string{t.credentials.key, t.token} {
+		if key == "" {
+			continue
+		}
+		if err := t.Progress.await(ctx, func(ctx context.Context) (string, error) { return t.locked(ctx, key, false) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clear takes away what a failed trial made, or may have made.

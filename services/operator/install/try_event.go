@@ -72,7 +72,7 @@ func (a answer) transient() bool {
 	return a.status == http.StatusUnauthorized || a.status == http.StatusTooManyRequests || a.status >= http.StatusInternalServerError
 }
 
-// ask sends a request with an API key.
+// ask sends a request with an API key or an access token.
 func (t *Trial) ask(ctx context.Context, method, address, key string, body []byte) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -82,6 +82,11 @@ func (t *Trial) ask(ctx context.Context, method, address, key string, body []byt
 	}
 	request.Header.Set("Authorization", "Bearer "+key)
 	request.Header.Set("Content-Type", "application/json")
+	return t.do(request)
+}
+
+// do sends a request and reads the answer.
+func (t *Trial) do(request *http.Request) (a answer, err error) {
 	response, err := t.HTTP.Do(request)
 	if err != nil {
 		return a, err // names method and URL
@@ -89,7 +94,7 @@ func (t *Trial) ask(ctx context.Context, method, address, key string, body []byt
 	defer response.Body.Close() //nolint:errcheck // only read
 	a.status = response.StatusCode
 	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
-		return a, fmt.Errorf("%s %s: read answer: %w", method, address, err)
+		return a, fmt.Errorf("%s %s: read answer: %w", request.Method, request.URL, err)
 	}
 	return a, nil
 }
@@ -104,12 +109,12 @@ func unexpected(method, address string, a answer) error {
 }
 
 // accepted posts events, each of which must be accepted.
-func (t *Trial) accepted(ctx context.Context, events ...sample) (missing string, err error) {
+func (t *Trial) accepted(ctx context.Context, key string, events ...sample) (missing string, err error) {
 	body, err := json.Marshal(events)
 	if err != nil {
 		return "", final("encode events: %w", err)
 	}
-	a, err := t.ask(ctx, http.MethodPost, t.base(), t.credentials.key, body)
+	a, err := t.ask(ctx, http.MethodPost, t.base(), key, body)
 	if err != nil {
 		return "", err
 	}
@@ -129,8 +134,8 @@ func (t *Trial) sessionURL() string {
 }
 
 // stored reads the session: it must have these events and no other.
-func (t *Trial) stored(ctx context.Context, want ...sample) (missing string, err error) {
-	a, err := t.ask(ctx, http.MethodGet, t.sessionURL(), t.credentials.key, nil)
+func (t *Trial) stored(ctx context.Context, key string, want ...sample) (missing string, err error) {
+	a, err := t.ask(ctx, http.MethodGet, t.sessionURL(), key, nil)
 	if err != nil {
 		return "", err
 	}

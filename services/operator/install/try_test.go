@@ -29,7 +29,7 @@ func TestTrial(t *testing.T) {
 			}
 			for _, text := range []string{
 				"ok: the operator made it Ready (", "ok: persistence gives back exactly this event (", "ok: the same event sent again is stored once (",
-				"ok: a wrong key is refused (", "ok: its key is refused from then on (", "TheEye works: all in ",
+				"ok: auth gives an access token for them, and it opens both doors (", "ok: a wrong key is refused (", "ok: its key is refused from then on (", "TheEye works: all in ",
 			} {
 				p.lines.await(t, text)
 			}
@@ -58,6 +58,9 @@ func TestTrialFindsFaults(t *testing.T) {
 		openDoor:      "not seen: a wrong key is refused: POST",
 		openQuery:     "not seen: a wrong key is refused: GET",
 		neverRevokes:  "not seen: its key is refused from then on: waited",
+		givesNoToken:  `and it opens both doors: POST URL/v1/token is answered 400 {"error":"unauthorized_client"}`,
+		strangeToken:  "not seen: auth gives an access token for them, and it opens both doors: waited",
+		keepsTokens:   "not seen: its key is refused from then on: waited",
 		neverReady:    "(Ready is False, AuthUnavailable: auth does not answer)",
 		foreignSecret: "has not client-id, api-key and uri of the Application",
 		hangs:         "not seen: ingest accepts an event with them: waited",
@@ -66,7 +69,7 @@ func TestTrialFindsFaults(t *testing.T) {
 			t.Parallel()
 			p := newPretender(t, f)
 			err := p.start(p.trial(briefly).Run).end()
-			if err == nil || !strings.Contains(err.Error(), want) {
+			if want := strings.ReplaceAll(want, "URL", p.URL); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("it ended with %v, want %q", err, want)
 			}
 			if strings.Contains(p.lines.String(), "TheEye works") {
