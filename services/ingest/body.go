@@ -1,11 +1,13 @@
 package ingest
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
@@ -14,58 +16,124 @@ import (
 // keptBuffer bounds the buffers that are kept: a few large bodies must not make every buffer large.
 const keptBuffer = 256 << 10
 
-func (d *decoder) release(buffer *bytes.Buffer) {
-	if buffer.Cap() <= keptBuffer {
-		d.buffers.Put(buffer)
+// buffers keeps memory for what comes next.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) get() *[]byte {
+	if text, ok := b.pool.Get().(*[]byte); ok {
+		return text
+	}
+	return new([]byte)
+}
+
+func (b *buffers) put(text *[]byte) {
+	if cap(*text) <= keptBuffer {
+		*text = (*text)[:0]
+		b.pool.Put(text)
 	}
 }
 
-// body reads a request's body and undoes its compression. The buffer is to be released.
-func (d *decoder) body(r *http.Request, c coding) (*bytes.Buffer, error) {
-	buffer := d.buffer()
-	err := readBody(buffer, r)
-	if err == nil && c != identity && buffer.Len() > 0 {
-		packed := buffer
-		buffer = d.buffer()
-		err = d.expander.expand(buffer, packed.Bytes(), c)
-		d.release(packed)
+// body reads a request's body and undoes its compression, as far as hold has memory for it. The buffer is to be put
+// back; that of a refused request is.
+func (d *decoder) body(ctx context.Context, r *http.Request, c coding, h *hold) (*[]byte, error) {
+	text := d.buffers.get()
+	err := d.read(text, r, h)
+	if err == nil && c != identity && len(*text) > 0 {
+		packed := text
+		text = d.buffers.get()
+		if err = h.take(cap(*text)); err == nil {
+			*text, err = d.expander.expand(ctx, h, *text, *packed, c)
+		}
+		h.give(cap(*packed))
+		d.buffers.put(packed)
 	}
 	if err != nil {
-		d.release(buffer)
+		d.buffers.put(text)
 		return nil, err
 	}
-	return buffer, nil
+	return text, nil
 }
 
-func (d *decoder) buffer() *bytes.Buffer {
-	if buffer, ok := d.buffers.Get().(*bytes.Buffer); ok {
-		return buffer
-	}
-	return new(bytes.Buffer)
-}
-
-// trusted is how much of an announced length is made room for before it has come.
-const trusted = 64 << 10
-
-// readBody reads a body of at most event.MaxRequestBytes.
-func readBody(buffer *bytes.Buffer, r *http.Request) error {
-	buffer.Reset()
+// read reads a body of at most event.MaxRequestBytes.
+func (d *decoder) read(text *[]byte, r *http.Request, h *hold) (err error) {
 	if r.ContentLength > event.MaxRequestBytes {
 		return errBodyTooLarge
 	}
-	if r.ContentLength > 0 {
-		buffer.Grow(int(min(r.ContentLength, trusted)) + bytes.MinRead)
+	if err := h.take(cap(*text)); err != nil {
+		return err
 	}
-	_, err := buffer.ReadFrom(io.LimitReader(r.Body, event.MaxRequestBytes+1))
+	first, limit := unannounced, event.MaxRequestBytes
+	if r.ContentLength > 0 {
+		limit = int(r.ContentLength)
+		first = max(first, min(limit+1, trusted))
+	}
+	began, hurried := time.Now(), false
+	*text, err = fill(*text, r.Body, first, limit, func(from, to int) error {
+		if from > 0 {
+			hurried = h.hurry(began, to)
+		}
+		return h.take(to - from)
+	})
+	if hurried && err == nil {
+		_ = h.control.SetReadDeadline(time.Time{}) // what comes is an answer, which has its own
+	}
+	var refused *fault.Error
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fault.New(fault.CodeTimeout, "the body did not arrive within 30 s")
+		return fault.New(fault.CodeTimeout, "the body came too slowly: it has 30 s at most, and a large one 10 s and a second more for every 192 KiB of it")
+	case errors.As(err, &refused):
+		return err
 	case err != nil:
 		return fault.New(fault.CodeMalformed, "the body was cut off")
-	case buffer.Len() > event.MaxRequestBytes:
+	case len(*text) > event.MaxRequestBytes:
 		return errBodyTooLarge
 	}
 	return nil
 }
 
 var errBodyTooLarge = fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
+
+const (
+	// unannounced and trusted are the memory that a body gets before anything of it has come: of unknown length, and at
+	// most of an announced one. stepFactor is how many times as much it gets when that is full: who sends slowly holds
+	// little more than has come.
+	unannounced, trusted = 4 << 10, 64 << 10
+	stepFactor           = 4
+	// patience is how long a body may take whose first memory was too little, and pace how many bytes more have a second
+	// each; maxPatience is the time that the server gives any request.
+	patience, maxPatience = 10 * time.Second, 30 * time.Second
+	pace                  = 192 << 10
+)
+
+// hurry sets the time by which n bytes must be here, and tells whether it could.
+func (h *hold) hurry(began time.Time, n int) bool {
+	if h == nil || h.control == nil {
+		return false
+	}
+	allowed := patience + time.Duration(n)*time.Second/pace
+	return h.control.SetReadDeadline(began.Add(min(allowed, maxPatience))) == nil
+}
+
+// fill reads r to its end, or until there is a byte more than limit, into what text has of memory; more asks whether it
+// may be as much instead.
+func fill(text []byte, r io.Reader, first, limit int, more func(from, to int) error) ([]byte, error) {
+	text = text[:0]
+	for len(text) <= limit {
+		if len(text) == cap(text) {
+			size := min(max(first, stepFactor*cap(text)), limit+1)
+			if err := more(cap(text), size); err != nil {
+				return text, err
+			}
+			text = append(make([]byte, 0, size), text...)
+		}
+		n, err := r.Read(text[len(text):min(cap(text), limit+1)])
+		text = text[:len(text)+n]
+		if errors.Is(err, io.EOF) {
+			return text, nil
+		}
+		if err != nil {
+			return text, err
+		}
+	}
+	return text, nil
+}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -66,9 +67,10 @@ var errRatio = fault.New(fault.CodeBodyTooLarge, "the body becomes more than 1 M
 
 // expander undoes compressions. Bodies are expanded when they are here whole: a slow client holds no decoder.
 type expander struct {
-	gzip sync.Pool // of *gunzipper
-	zstd *zstd.Decoder
-	err  error // why there is no zstd
+	gzip  sync.Pool     // of *gunzipper
+	small *zstd.Decoder // of what becomes at most lightBytes
+	zstd  *zstd.Decoder
+	err   error // why there is no zstd
 }
 
 // gunzipper is the memory of one gzip stream, about 40 KiB.
@@ -80,35 +82,74 @@ type gunzipper struct {
 func newExpander() *expander {
 	e := &expander{}
 	e.gzip.New = func() any { return new(gunzipper) }
-	e.zstd, e.err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(zstdAtOnce), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderMaxWindow(maxWindow)) // the memory bounds the window, too
+	var err error
+	e.small, err = newZstd(lightBytes)
+	e.zstd, e.err = newZstd(maxWindow)
+	e.err = errors.Join(e.err, err)
 	return e
 }
 
-// expand writes into plain what packed becomes. Errors are faults.
-func (e *expander) expand(plain *bytes.Buffer, packed []byte, c coding) error {
-	plain.Reset()
-	limit, err := min(event.MaxRequestBytes, max(freeBytes, maxRatio*len(packed))), e.err
-	name := "zstd"
-	switch {
-	case c == gzipped:
-		name, err = "gzip", e.gunzip(plain, packed, int64(limit))
-	case err == nil:
-		var out []byte
-		out, err = e.zstd.DecodeAll(packed, plain.AvailableBuffer())
-		*plain = *bytes.NewBuffer(out)
-	}
-	switch {
-	case plain.Len() <= limit && !errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return damaged(name, err)
-	case limit < event.MaxRequestBytes:
-		return errRatio
-	}
-	return errBodyTooLarge
+// newZstd bounds what a body may become, and with it how far back it may refer.
+func newZstd(bytes uint64) (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(zstdAtOnce), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(bytes), zstd.WithDecoderMaxWindow(bytes))
 }
 
-// gunzip stops a byte above the limit.
-func (e *expander) gunzip(plain *bytes.Buffer, packed []byte, limit int64) error {
+// expand writes into plain what packed becomes. What is more than lightBytes is begun again in its turn, so that small
+// bodies need not wait, whatever they claim to be. plain has been taken from hold, and so will be what is returned.
+// Errors are faults.
+func (e *expander) expand(ctx context.Context, h *hold, plain, packed []byte, c coding) ([]byte, error) {
+	limit := min(event.MaxRequestBytes, max(freeBytes, maxRatio*len(packed)))
+	light, err := e.undo(h, plain, packed, c, lightBytes)
+	if !isLarge(light, err, lightBytes) {
+		return light, damaged(c, err)
+	}
+	done, err := h.turn(ctx, limit)
+	if err != nil {
+		return light, err
+	}
+	defer done()
+	out, err := e.undo(h, light, packed, c, limit)
+	switch {
+	case !isLarge(out, err, limit):
+		return out, damaged(c, err)
+	case limit < event.MaxRequestBytes:
+		return out, errRatio
+	}
+	return out, errBodyTooLarge
+}
+
+// isLarge tells whether a body becomes more than limit, or could.
+func isLarge(out []byte, err error, limit int) bool {
+	return len(out) > limit || errors.Is(err, zstd.ErrDecoderSizeExceeded) ||
+		limit <= lightBytes && errors.Is(err, zstd.ErrWindowSizeExceeded)
+}
+
+// undo stops above the limit.
+func (e *expander) undo(h *hold, plain, packed []byte, c coding, limit int) ([]byte, error) {
+	if c == gzipped {
+		return e.gunzip(h, plain, packed, limit)
+	}
+	if e.err != nil {
+		return plain, e.err
+	}
+	decoder, most := e.small, lightBytes
+	if limit > lightBytes {
+		decoder, most = e.zstd, maxWindow
+	}
+	most = max(most-cap(plain), 0) // it makes its memory itself, and seldom as much
+	if err := h.take(most); err != nil {
+		return plain, err
+	}
+	out, err := decoder.DecodeAll(packed, plain[:0])
+	if out == nil {
+		out = plain[:0]
+	}
+	h.give(most - (cap(out) - cap(plain)))
+	return out, err
+}
+
+func (e *expander) gunzip(h *hold, plain, packed []byte, limit int) ([]byte, error) {
 	g := e.gzip.Get().(*gunzipper)
 	defer func() {
 		g.source.Reset(nil)
@@ -116,17 +157,23 @@ func (e *expander) gunzip(plain *bytes.Buffer, packed []byte, limit int64) error
 	}()
 	g.source.Reset(packed)
 	if err := g.reader.Reset(&g.source); err != nil {
-		return err
+		return plain[:0], err
 	}
-	_, err := plain.ReadFrom(io.LimitReader(&g.reader, limit+1))
-	return err
+	return fill(plain, &g.reader, unannounced, limit, func(from, to int) error { return h.take(to - from) })
 }
 
 // damaged says what is wrong with a compressed body.
-func damaged(name string, err error) error {
+func damaged(c coding, err error) error {
+	var refused *fault.Error
+	name := "gzip"
+	if c == zstandard {
+		name = "zstd"
+	}
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &refused):
+		return err
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fault.New(fault.CodeUndecodable, "the "+name+" body is cut off")
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):

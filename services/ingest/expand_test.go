@@ -64,20 +64,18 @@ func FuzzExpand(f *testing.F) {
 		if isZstd {
 			c = zstandard
 		}
-		var plain bytes.Buffer
-		err := e.expand(&plain, body, c)
-		if err == nil && plain.Len() > min(event.MaxRequestBytes, max(freeBytes, maxRatio*len(body))) {
-			t.Errorf("%d bytes became %d", len(body), plain.Len())
+		plain, err := e.expand(t.Context(), nil, nil, body, c)
+		if err == nil && len(plain) > min(event.MaxRequestBytes, max(freeBytes, maxRatio*len(body))) {
+			t.Errorf("%d bytes became %d", len(body), len(plain))
 		}
 		if err != nil && fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%v is not the client's", err)
 		}
-		if want, ok := gunzipped(body); c == gzipped && (ok && (err != nil || !bytes.Equal(plain.Bytes(), want)) || !ok && err == nil) {
-			t.Errorf("%d bytes and %v; the standard library has %d bytes, fit: %t", plain.Len(), err, len(want), ok)
+		if want, ok := gunzipped(body); c == gzipped && (ok && (err != nil || !bytes.Equal(plain, want)) || !ok && err == nil) {
+			t.Errorf("%d bytes and %v; the standard library has %d bytes, fit: %t", len(plain), err, len(want), ok)
 		}
-		var again bytes.Buffer
-		if err := e.expand(&again, good[c], c); err != nil || !bytes.Equal(again.Bytes(), text) {
-			t.Errorf("afterwards: %d bytes, %v", again.Len(), err)
+		if again, err := e.expand(t.Context(), nil, plain, good[c], c); err != nil || !bytes.Equal(again, text) {
+			t.Errorf("afterwards: %d bytes, %v", len(again), err)
 		}
 	})
 }
@@ -97,11 +95,12 @@ func gunzipped(body []byte) (plain []byte, ok bool) {
 func TestExpandKeepsItsMemory(t *testing.T) { // not parallel: it counts allocations
 	for name, c := range map[string]coding{"gzip": gzipped, "zstd": zstandard} {
 		e, body := newExpander(), packed(t, batch(100), c)
-		var plain bytes.Buffer
+		var plain []byte
 		allocated := testing.Benchmark(func(b *testing.B) {
 			b.Helper()
 			for b.Loop() {
-				if err := e.expand(&plain, body, c); err != nil {
+				var err error
+				if plain, err = e.expand(b.Context(), nil, plain, body, c); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -119,11 +118,12 @@ func BenchmarkExpand(b *testing.B) {
 			body := packed(b, text, c)
 			b.Run(fmt.Sprintf("%s/batch=%d", name, n), func(b *testing.B) {
 				e := newExpander()
-				var plain bytes.Buffer
+				var plain []byte
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()
 				for b.Loop() {
-					if err := e.expand(&plain, body, c); err != nil {
+					var err error
+					if plain, err = e.expand(b.Context(), nil, plain, body, c); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -23,10 +22,10 @@ func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.Se
 	d := &decoder{keys: keys, now: s.now, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
-		defer d.release(sub.buffer)
+		defer d.buffers.put(sub.buffer)
 		return s.Accept(ctx, sub)
 	}
-	mux.Handle("POST /v1/events", shared(keys, observer.Route("/v1/events", drained(kit.Handler(accept, d.decode, encode)))))
+	mux.Handle("POST /v1/events", shared(keys, observer.Route("/v1/events", drained(s.admission.admit(kit.Handler(accept, d.decode, encode))))))
 	mux.Handle("OPTIONS /v1/events", observer.Route("/v1/events", preflight(keys)))
 	mux.Handle("/v1/events", shared(keys, kit.MethodNotAllowed(http.MethodPost)))
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
@@ -39,7 +38,7 @@ type decoder struct {
 	keys     *keyring.Keyring
 	now      func() time.Time
 	expander *expander
-	buffers  sync.Pool
+	buffers  buffers
 }
 
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
@@ -67,10 +66,14 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if len(sub.IdempotencyKey) > maxIdempotencyKey {
 		return Submission{}, fault.New(fault.CodeParameter, "Idempotency-Key is longer than 255 bytes")
 	}
-	if sub.buffer, err = d.body(r, coding); err != nil {
+	sub.hold = holdOf(ctx)
+	if err = sub.hold.begin(owner{principal.Application.UID, principal.Credential == ""}); err != nil {
 		return Submission{}, err
 	}
-	sub.Body = sub.buffer.Bytes()
+	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {
+		return Submission{}, err
+	}
+	sub.Body = *sub.buffer
 	return sub, nil
 }
 

@@ -16,8 +16,7 @@ type worker struct {
 	splitter event.Splitter
 	scanner  jsonb.Scanner
 	request  event.Request
-	events   []readEvent // what was read of the request's items
-	payload  []byte
+	events   []readEvent    // what was read of the request's items
 	seen     map[string]int // index of the first event of every id in this request
 	scratch  []byte
 	checks   check.Judge

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -25,15 +24,23 @@ type Service struct {
 	safe      func() error // why nothing may be accepted now, or nil
 	now       func() time.Time
 	metrics   *Metrics
+	admission *Admission
 	workers   sync.Pool
+	payloads  buffers
 }
 
 // New returns a Service. safe answers a fault while the storage behind the publisher is not to be trusted.
 func New(publisher Publisher, safe func() error, now func() time.Time, metrics *Metrics) *Service {
-	s := &Service{publisher: publisher, sequencer: event.NewSequencer(now), safe: safe, now: now, metrics: metrics}
+	s := &Service{
+		publisher: publisher, sequencer: event.NewSequencer(now), safe: safe, now: now, metrics: metrics,
+		admission: NewAdmission(DefaultRequestMemory),
+	}
 	s.workers.New = func() any { return new(worker) }
 	return s
 }
+
+// Admit has another Admission bound what requests hold than one of DefaultRequestMemory; to be called before any comes.
+func (s *Service) Admit(a *Admission) { s.admission = a }
 
 // Submission is one authenticated POST.
 type Submission struct {
@@ -46,7 +53,8 @@ type Submission struct {
 	TraceParent    string   // of a sampled request
 	TraceID        [16]byte // zero when the request had no trace
 
-	buffer *bytes.Buffer // holds Body; the HTTP side's
+	buffer *[]byte // holds Body; the HTTP side's
+	hold   *hold   // what the request holds of the memory for all
 }
 
 // Verdict is what becomes of one event.
@@ -74,17 +82,15 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 	if err := s.safe(); err != nil {
 		return nil, err
 	}
-	w := s.workers.Get().(*worker)
-	receipt, err := w.judge(sub, s.sequencer)
+	receipt, payload, err := s.judged(ctx, &sub)
 	if err != nil {
-		s.workers.Put(w)
 		return nil, err
 	}
-	w.payload = event.AppendRequest(w.payload[:0], &w.request)
-	if err := s.publisher.Publish(ctx, w.payload, sub.TraceParent); err != nil {
-		return nil, unpublished(err) // the payload may still be read: this worker is not used again
+	// Whether or not its client stays: the request holds what waits of it, until it waits no more.
+	if err := s.publisher.Publish(context.WithoutCancel(ctx), *payload, sub.TraceParent); err != nil {
+		return nil, unpublished(err) // the payload may still be read, and is not used again
 	}
-	s.workers.Put(w)
+	s.payloads.put(payload)
 	s.metrics.count(ctx, receipt)
 	return receipt, nil
 }

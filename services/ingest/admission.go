@@ -1,0 +1,148 @@
+package ingest
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+const (
+	// DefaultRequestMemory is what requests in hand may hold together. Beside it 2,000 connections take 40 MiB, the
+	// judging of small requests some, and the program 25 MiB: the sum leaves the collector room below 224 MiB.
+	DefaultRequestMemory = 96 << 20
+	// MinRequestMemory lets one request of any allowed size through: it may take half, and the largest takes 26 MiB.
+	MinRequestMemory = 64 << 20
+	// requestBytes is what any request costs beside its body: its goroutine's stack, its header, its answer's buffer.
+	requestBytes = 16 << 10
+	// verdictBytes is what a verdict and its place in the answer cost.
+	verdictBytes = 192
+	// lightBytes is what a body may have to be judged at once: some 0.3 ms of work. Larger ones take turns.
+	lightBytes = 64 << 10
+	// lightAtOnce and heavyAtOnce bound the requests that are judged at the same moment, on machines with more
+	// processors than that, too: judging 64 KiB takes up to 3 MiB, and is not counted.
+	lightAtOnce, heavyAtOnce = 16, 8
+)
+
+// owner is on whose account a request is admitted: an application, or what web pages post for it without a secret.
+type owner struct {
+	application uuid.UUID
+	public      bool
+}
+
+// Admission bounds what all requests in hand may hold and how many are worked on at the same moment, so that no flood
+// takes the process' memory, and none takes more than a share of what others need.
+type Admission struct {
+	light, heavy *turns
+
+	mu   sync.Mutex
+	free int64
+	held map[owner]int64
+}
+
+// NewAdmission shares memory out, in bytes.
+func NewAdmission(memory int64) *Admission {
+	processors := runtime.GOMAXPROCS(0)
+	return &Admission{
+		light: newTurns(min(2*processors, lightAtOnce)),
+		heavy: newTurns(min(max(processors-1, 1), heavyAtOnce)), // a processor is left for small requests
+		free:  memory, held: map[owner]int64{},
+	}
+}
+
+var errOverloaded = fault.New(fault.CodeOverloaded, "more requests are in hand than there is memory for; nothing was stored")
+
+// take grants memory unless its owner would then hold more than is left for all others: one that takes all it can gets
+// half, and n of them come to leave 1/(n+1). (Dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on
+// Networking 6(2), 1998.) Nobody waits: what others hold may take long to come back.
+func (a *Admission) take(o owner, n int64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.held[o]+n > a.free-n {
+		return errOverloaded
+	}
+	a.free -= n
+	a.held[o] += n
+	return nil
+}
+
+func (a *Admission) give(o owner, n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.free += n
+	if a.held[o] -= n; a.held[o] == 0 {
+		delete(a.held, o)
+	}
+}
+
+// hold is what one request holds. It belongs to the request's goroutine; a nil hold, in tests and benchmarks of single
+// parts, takes what it likes.
+type hold struct {
+	admission *Admission
+	control   *http.ResponseController // of its connection
+	owner     owner
+	bytes     int64
+}
+
+// begin names the request's owner, and takes what every request costs.
+func (h *hold) begin(o owner) error {
+	if h == nil {
+		return nil
+	}
+	h.owner = o
+	return h.take(requestBytes)
+}
+
+func (h *hold) take(n int) error {
+	if h == nil || n == 0 {
+		return nil
+	}
+	if err := h.admission.take(h.owner, int64(n)); err != nil {
+		return err
+	}
+	h.bytes += int64(n)
+	return nil
+}
+
+func (h *hold) give(n int) {
+	if h == nil || n == 0 {
+		return
+	}
+	h.admission.give(h.owner, int64(n))
+	h.bytes -= int64(n)
+}
+
+// turn waits until work on n bytes may be done; done ends it.
+func (h *hold) turn(ctx context.Context, n int) (done func(), err error) {
+	if h == nil {
+		return func() {}, nil
+	}
+	t := h.admission.light
+	if n > lightBytes {
+		t = h.admission.heavy
+	}
+	if !t.take(ctx, h.owner) {
+		return nil, fault.Wrap(fault.CodeUnavailable, "the request was given up; nothing was stored", ctx.Err())
+	}
+	return t.done, nil
+}
+
+// admit gives every request a hold, and takes all back that it holds when its answer is written.
+func (a *Admission) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := &hold{admission: a, control: http.NewResponseController(w)}
+		defer func() { h.give(int(h.bytes)) }()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), holdKey{}, h)))
+	})
+}
+
+type holdKey struct{}
+
+func holdOf(ctx context.Context) *hold {
+	h, _ := ctx.Value(holdKey{}).(*hold)
+	return h
+}

@@ -1,0 +1,8 @@
+package ingest
+
+// Free is the memory that nobody holds.
+func (a *Admission) Free() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.free
+}

@@ -1,0 +1,55 @@
+package ingest
+
+import (
+	"context"
+
+	"github.com/theeye-dev/theeye/api/event"
+)
+
+// judgingBytes is what judging a body of n bytes takes while it lasts: 16 bytes for each JSON value of an event, which
+// has two bytes or more; what is to be appended, as it grows; some for every event. Small bodies' is not counted, for
+// few are judged at once.
+func judgingBytes(n int) int {
+	if n <= lightBytes {
+		return 0
+	}
+	return 8*min(n, event.MaxEventBytes) + n + 2<<20
+}
+
+// judged has a request judged in its turn, and returns what is to be appended of it. Afterwards the request holds that
+// and its verdicts.
+func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byte, error) {
+	done, err := sub.hold.turn(ctx, len(sub.Body))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	need := judgingBytes(len(sub.Body))
+	if err := sub.hold.take(need); err != nil {
+		return nil, nil, err
+	}
+	defer sub.hold.give(need)
+	w := s.workers.Get().(*worker)
+	receipt, err := w.judge(*sub, s.sequencer)
+	if err != nil {
+		s.putAway(w, len(sub.Body))
+		return nil, nil, err
+	}
+	payload := s.payloads.get()
+	*payload = event.AppendRequest((*payload)[:0], &w.request)
+	s.putAway(w, len(sub.Body))
+	if err := sub.hold.take(cap(*payload) + verdictBytes*len(receipt.Verdicts)); err != nil {
+		s.payloads.put(payload)
+		return nil, nil, err
+	}
+	return receipt, payload, nil
+}
+
+// putAway keeps a worker for the next request, unless this one made it large; nothing of this one's body is kept.
+func (s *Service) putAway(w *worker, n int) {
+	if n <= keptBuffer {
+		clear(w.request.Items[:len(w.events)]) // as many there were before settling
+		clear(w.events)
+		s.workers.Put(w)
+	}
+}
