@@ -66,17 +66,24 @@ type application struct {
 // register makes an application with one credential known to auth.
 func (s *system) register(name string, policy registry.Policy) application {
 	s.t.Helper()
-	a := application{uid: uuid.New()}
-	a.clientID = apikey.ClientID(a.uid)
-	a.key = apikey.New("test", a.clientID, "1")
-	s.mustAdmin(http.MethodPut, a.path(), registry.DesiredApplication{Namespace: "shop", Name: name, Policy: policy})
-	s.mustAdmin(http.MethodPut, a.path()+"/credentials/1", registry.DesiredCredential{SHA256: registry.Digest(apikey.HashOf(a.key))})
+	a := s.enrol(name, policy)
 	eventually(s.t, func() error { // auth has answered: within a second ingest knows
 		if status, body := s.post(a, `[]`); status != http.StatusBadRequest {
 			return fmt.Errorf("an empty post is answered %d %s", status, body)
 		}
 		return nil
 	})
+	return a
+}
+
+// enrol is register for an application that ingest may refuse.
+func (s *system) enrol(name string, policy registry.Policy) application {
+	s.t.Helper()
+	a := application{uid: uuid.New()}
+	a.clientID = apikey.ClientID(a.uid)
+	a.key = apikey.New("test", a.clientID, "1")
+	s.mustAdmin(http.MethodPut, a.path(), registry.DesiredApplication{Namespace: "shop", Name: name, Policy: policy})
+	s.mustAdmin(http.MethodPut, a.path()+"/credentials/1", registry.DesiredCredential{SHA256: registry.Digest(apikey.HashOf(a.key))})
 	return a
 }
 
@@ -152,6 +159,9 @@ type read struct {
 	Type      string          `json:"type"`
 	Data      json.RawMessage `json:"data"`
 	Timestamp time.Time       `json:"timestamp"`
+	Public    bool            `json:"public"`
+	// Attributes of a CloudEvent.
+	Attributes map[string]any `json:"attributes"`
 }
 
 // events reads all pages of a query.
