@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -16,16 +17,19 @@ type Serving struct {
 	Operations        string // address
 	CertFile, KeyFile string // of both ports; "": no TLS
 	DrainDelay        time.Duration
+	Connections       int // to the public port at most; 0: DefaultConnections
 }
 
 // maxDrainDelay is less than anybody's patience with a process that was told to stop.
 const maxDrainDelay = 10 * time.Minute
 
-// Register defines --listen and --drain-delay for a process with a public port (its default address, and what is served
+// Register defines --listen, --max-connections and --drain-delay for a process with a public port (its default address, and what is served
 // there), and for all --ops-listen, --tls-cert-file and --tls-private-key-file.
 func (s *Serving) Register(fs *flag.FlagSet, public, served, operations string) {
 	if public != "" {
 		fs.StringVar(&s.Public, "listen", public, served)
+		fs.IntVar(&s.Connections, "max-connections", DefaultConnections, "`number` of connections to the public port: beyond it those "+
+			"are closed that have waited longest for a request; each takes 20 KiB")
 		fs.DurationVar(&s.DrainDelay, "drain-delay", 0, "`time` that requests are still served after SIGTERM, while /readyz fails and "+
 			"answers close their connections, so that load balancers and clients go elsewhere; a second signal ends it")
 	}
@@ -46,6 +50,9 @@ func (s *Serving) Validate() error {
 	}
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		errs = append(errs, errors.New("--drain-delay must be between 0s and "+maxDrainDelay.String()))
+	}
+	if s.Connections < 0 {
+		errs = append(errs, errors.New("--max-connections must be at least 1"))
 	}
 	return errors.Join(errs...)
 }
@@ -72,6 +79,7 @@ func (s *Serving) Bind(t *Telemetry, mux *http.ServeMux, health Health) (*Ports,
 		if p.Public, err = Listen("public", s.Public, secure, p.moving(mux), t.Log); err != nil {
 			return nil, err
 		}
+		p.Public.server.ConnState = newConnections(cmp.Or(s.Connections, DefaultConnections)).changed
 	}
 	if p.Operations, err = Listen("ops", s.Operations, secure, t.Handler(health), t.Log); err != nil {
 		return nil, errors.Join(err, p.close())
