@@ -44,9 +44,7 @@ func newCrowded(t *testing.T, limit int) *crowded {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if len(c.limits.open) > 0 || len(c.limits.count) > 0 || c.limits.idle.Len() > 0 {
-			t.Errorf("left behind: %+v", c.limits)
-		}
+		c.eventually(func() bool { return len(c.limits.open)+len(c.limits.count)+c.limits.idle.Len() == 0 })
 	})
 	return c
 }
