@@ -50,7 +50,6 @@ func TestCredentials(t *testing.T) {
 		"unknown":             {"Bearer " + apikey.New("test", a.ClientID, "2"), 401},
 		"another's key":       {basic(a.ClientID, b.key), 401},
 		"no client id":        {basic("", a.key), 401},
-		"no secret":           {basic(a.ClientID, ""), 401},
 		"unknown scheme":      {"Digest " + a.key, 401},
 		"Basic of no base64":  {"Basic !!", 401},
 		"suspended":           {"Bearer " + suspended.key, 403},

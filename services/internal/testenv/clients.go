@@ -151,7 +151,7 @@ func nodeModules(t testing.TB, dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make cache: %w", err)
 	}
-	defer os.RemoveAll(fresh)                                        //nolint:errcheck // nothing is there when it was renamed
+	defer os.RemoveAll(fresh) //nolint:errcheck // nothing is there when it was renamed
 	manifest, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {
 		return "", fmt.Errorf("read package: %w", err)
