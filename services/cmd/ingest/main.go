@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -26,6 +27,8 @@ type config struct {
 	redisCA    string
 	durability string
 	partitions int
+	requests   int // MiB
+	limits     stream.Limits
 	log        ops.LogLevel
 }
 
@@ -37,6 +40,12 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
+	fs.IntVar(&c.requests, "request-memory", ingest.DefaultRequestMemory>>20, "`MiB` that requests in hand may hold together; beyond it they "+
+		"are answered 503. 2,000 connections and the program itself take as much again, and the whole is kept below GOMEMLIMIT")
+	fs.IntVar(&c.limits.Entries, "max-backlog", stream.DefaultMaxBacklog, "`number` of entries that may wait in Redis to be stored; beyond "+
+		"it requests are answered 503; 0: no limit")
+	fs.IntVar(&c.limits.Memory, "max-redis-memory", stream.DefaultMaxMemory, "`percent` of its maxmemory that Redis may hold; beyond it "+
+		"requests are answered 503, so that others may still write; 0: no limit")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "takes events in over HTTP and appends them to Redis Streams", args); err != nil {
 		return c, err
@@ -52,11 +61,18 @@ func (c *config) validate() error {
 	if c.partitions < 1 {
 		errs = append(errs, errors.New("--partitions must be at least 1"))
 	}
+	if c.requests < ingest.MinRequestMemory>>20 {
+		errs = append(errs, fmt.Errorf("--request-memory must be at least %d", ingest.MinRequestMemory>>20))
+	}
+	if c.limits.Entries < 0 || c.limits.Memory < 0 || c.limits.Memory > 100 {
+		errs = append(errs, errors.New("--max-backlog must be at least 0, --max-redis-memory between 0 and 100"))
+	}
 	_, err := stream.ParseDurability(c.durability)
 	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
-// memoryLimit is soft: 64 MiB of queued requests and what is being read and judged at the same time stay below it.
+// memoryLimit is soft, and below the 256 MiB that the chart gives: ingest.DefaultRequestMemory, what is in the queue to
+// Redis included, 40 MiB of connections, what judging small requests takes and the program itself stay below it.
 const memoryLimit = 224 << 20
 
 func main() { ops.Main("ingest", parse, serve) }
@@ -82,7 +98,8 @@ func serve(ctx context.Context, c config) error {
 
 	keys := keyring.New(time.Now)
 	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
-	producer, service, err := wire(c, client, guard, telemetry)
+	pressure := stream.NewPressure(client, c.partitions, c.limits, telemetry.Log)
+	producer, service, err := wire(c, client, func() error { return cmp.Or(guard.Check(), pressure.Check()) }, telemetry)
 	if err != nil {
 		return err
 	}
@@ -108,11 +125,12 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ops.Actor(ctx, producer.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))
 	g.Add(ops.Actor(ctx, guard.Run))
+	g.Add(ops.Actor(ctx, pressure.Run))
 	g.Add(ports.Operations.Run, ports.Operations.Stop)
 	return g.Run()
 }
 
-func wire(c config, client redis.UniversalClient, guard *stream.Guard, t *ops.Telemetry) (*stream.Producer, *ingest.Service, error) {
+func wire(c config, client redis.UniversalClient, safe func() error, t *ops.Telemetry) (*stream.Producer, *ingest.Service, error) {
 	produced, err := stream.NewProducerMetrics(t.Meter)
 	if err != nil {
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
@@ -122,5 +140,7 @@ func wire(c config, client redis.UniversalClient, guard *stream.Guard, t *ops.Te
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
 	}
 	producer := stream.NewProducer(client, c.partitions, t.Log, t.Tracer, produced)
-	return producer, ingest.New(producer, guard.Check, time.Now, judged), nil
+	service := ingest.New(producer, safe, time.Now, judged)
+	service.Admit(ingest.NewAdmission(int64(c.requests) << 20))
+	return producer, service, nil
 }

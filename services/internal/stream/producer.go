@@ -53,6 +53,8 @@ type Producer struct {
 	budget time.Duration
 	queue  chan *waiting
 	queued atomic.Int64 // bytes
+	trying atomic.Bool  // an entry is under way
+	ailing atomic.Bool  // the last one was not confirmed in time
 	spare  sync.Pool    // of *waiting
 	done   chan struct{}
 	keys   []string // known after the first contact with Redis
@@ -80,6 +82,9 @@ func NewProducer(client redis.UniversalClient, partitions int, log *slog.Logger,
 // Publish appends an encoded request (event.AppendRequest) and returns once Redis has it. traceparent is that of a
 // sampled request, else empty. Payload must not be changed afterwards, unless Publish returned nil.
 func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent string) error {
+	if p.ailing.Load() && p.trying.Load() { // one waits for Redis to come back; more would only wait as well
+		return errors.Join(ErrRefused, errAiling)
+	}
 	size := int64(len(payload))
 	if p.queued.Add(size) > maxQueuedBytes {
 		p.queued.Add(-size)
@@ -135,7 +140,10 @@ func (p *Producer) Run(ctx context.Context) error {
 		var group []*waiting
 		group, buffer, held = p.gather(first, buffer[:0])
 		if len(group) > 0 {
+			p.trying.Store(true)
 			err := p.append(buffer, group)
+			p.ailing.Store(errors.Is(err, ErrUnavailable))
+			p.trying.Store(false)
 			for _, w := range group {
 				w.result <- err
 			}
@@ -209,6 +217,8 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 		}
 	}
 }
+
+var errAiling = errors.New("redis has not confirmed of late")
 
 // errNoStream is what add answers when Redis has lost the streams. They are never made by appending alone: without
 // asking for the record of partitions again, entries could go where nobody reads.
