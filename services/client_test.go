@@ -17,6 +17,7 @@ import (
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/client"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
 // mount writes what a client app finds where its Secret is mounted.
@@ -213,7 +214,7 @@ func TestClientTellsVerdicts(t *testing.T) {
 	events[7].SessionID = ""
 	events[11].Timestamp = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	events[len(events)-1].Name = strings.Repeat("é", 129)
-	c := bound(t, mount(t, s.ingest.URL, a))
+	c := bound(t, mount(t, testenv.Through(t, s.ingest.URL).URL, a))
 	for range 2 { // the second time everything is known already
 		verdicts, err := c.Post(t.Context(), events)
 		if err != nil {
