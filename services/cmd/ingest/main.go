@@ -73,7 +73,7 @@ func (c *config) validate() error {
 
 // memoryLimit is soft, and below the 256 MiB that the chart gives: ingest.DefaultRequestMemory, what is in the queue to
 // Redis included, 40 MiB of connections, what judging small requests takes and the program itself stay below it.
-const memoryLimit = 224 << 20
+const memoryLimit = 208 << 20
 
 func main() { ops.Main("ingest", parse, serve) }
 

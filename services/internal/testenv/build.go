@@ -23,31 +23,41 @@ func Build(t testing.TB, names ...string) []string {
 	t.Helper()
 	paths := make([]string, len(names))
 	for i, name := range names {
-		build, _ := builds.LoadOrStore(name, sync.OnceValues(func() (string, error) { return build(name) }))
-		path, err := build.(func() (string, error))()
-		if err != nil {
-			t.Fatalf("testenv: %v", err)
-		}
-		paths[i] = path
+		paths[i] = built(t, name, false)
 	}
 	return paths
+}
+
+// built builds one command; a plain one never has the race detector.
+func built(t testing.TB, name string, plain bool) string {
+	t.Helper()
+	file, race := name, raceDetector && !plain
+	if plain {
+		file += "-plain"
+	}
+	build, _ := builds.LoadOrStore(file, sync.OnceValues(func() (string, error) { return build(name, file, race) }))
+	path, err := build.(func() (string, error))()
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return path
 }
 
 // binaries is where binaries go; it is removed with the test binary's end.
 var binaries = sync.OnceValues(sharedDir) //nolint:gochecknoglobals // see builds
 
-func build(name string) (string, error) {
+func build(name, file string, race bool) (string, error) {
 	dir, err := binaries()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, name)
+	path := filepath.Join(dir, file)
 	args := []string{"build", "-buildvcs=false", "-o", path} // git may be missing, or distrust the owner
-	if raceDetector {
+	if race {
 		args = append(args, "-race")
 	}
 	cmd := exec.CommandContext(context.Background(), "go", append(args, module+name)...) //nolint:gosec // our own commands; for all tests, not for the first one that asks
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo())
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo(race))
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w:\n%s", name, err, output)
 	}
@@ -55,8 +65,8 @@ func build(name string) (string, error) {
 }
 
 // cgo is what the race detector needs and the released static binaries must not have.
-func cgo() string {
-	if raceDetector {
+func cgo(race bool) string {
+	if race {
 		return "1"
 	}
 	return "0"

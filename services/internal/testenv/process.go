@@ -25,6 +25,8 @@ type Options struct {
 	TLS *Identity
 	// OpsOnly says that the service has no public port.
 	OpsOnly bool
+	// Plain builds it without the race detector, which takes many times the memory.
+	Plain bool
 	// Unready returns from Start as soon as the process answers at all, whether ready or not.
 	Unready bool
 }
@@ -50,7 +52,7 @@ func Start(t testing.TB, options Options) *Process {
 	public, ops := freePort(t), freePort(t)
 	p := &Process{
 		URL: "http://" + public, OpsURL: "http://" + ops, Log: filepath.Join(t.TempDir(), options.Name+".log"),
-		t: t, options: options, binary: Build(t, options.Name)[0], listen: []string{"--ops-listen", ops}, client: http.DefaultClient,
+		t: t, options: options, binary: built(t, options.Name, options.Plain), listen: []string{"--ops-listen", ops}, client: http.DefaultClient,
 	}
 	if options.TLS != nil {
 		p.URL, p.OpsURL, p.client = "https://"+public, "https://"+ops, options.TLS.Authority.Client(t)
