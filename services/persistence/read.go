@@ -25,7 +25,8 @@ type Event struct {
 	Timestamp   string          `json:"timestamp"`   // when it occurred
 	ReceivedAt  string          `json:"received_at"` // by ingest's clock
 	Sequence    event.Sequence  `json:"sequence"`
-	Credential  string          `json:"credential"` // id of the credential it was sent with
+	Credential  string          `json:"credential,omitempty"` // id of the credential it was sent with
+	Public      bool            `json:"public,omitempty"`     // it was sent with the client id alone, by a web page
 	TraceID     string          `json:"trace_id,omitempty"`
 	Attributes  json.RawMessage `json:"attributes,omitempty"` // what else a CloudEvent says of itself
 
@@ -152,7 +153,7 @@ func scanEvent(row pgx.CollectableRow) (Event, error) {
 	var trace *uuid.UUID
 	err := row.Scan(&e.ID, &e.Application, &e.SessionID, &e.Category, &e.Name, &e.Data, &occurred, &received,
 		&e.Sequence, &e.Credential, &trace, &e.Attributes)
-	e.Type = event.Type(e.Category, e.Name)
+	e.Type, e.Public = event.Type(e.Category, e.Name), e.Credential == ""
 	e.Timestamp, e.ReceivedAt, e.TraceID = event.FormatTimestamp(occurred), event.FormatTimestamp(received), traceText(trace)
 	e.position = Position{occurred, e.Sequence}
 	return e, err
@@ -199,6 +200,7 @@ type Failure struct {
 	ID             event.Sequence `json:"id"`
 	Application    *uuid.UUID     `json:"application"` // null when even that could not be read
 	Credential     string         `json:"credential,omitempty"`
+	Public         bool           `json:"public,omitempty"` // as of an Event
 	EventID        string         `json:"event_id,omitempty"`
 	Code           string         `json:"code"`
 	Detail         string         `json:"detail"`
@@ -257,6 +259,7 @@ func scanFailure(row pgx.CollectableRow) (Failure, error) {
 	err := row.Scan(&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
 		&received, &original, &f.Truncated, &trace, &f.Format)
 	f.ReceivedAt, f.TraceID = event.FormatTimestamp(received), traceText(trace)
+	f.Public = f.Credential == "" && f.Application != nil // whose is unknown may have had one
 	f.position, f.size = Position{received, f.ID}, len(original)
 	if f.Format == event.Native.String() {
 		f.Format = ""

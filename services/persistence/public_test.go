@@ -1,0 +1,47 @@
+package persistence
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+// TestPublicIsShown: what came with a client id alone reads as public, an event as well as a failure, and has no
+// credential; what came with one is not, and neither is what cannot be told to be anybody's.
+func TestPublicIsShown(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	page, app := l.request(shop, item("page", "s", ""), refused("{", "field.type")), l.request(shop, item("app", "s", ""), refused("[", "field.type"))
+	page.Credential = ""
+	unknown := l.entry()
+	unknown.Batch = []byte("no batch")
+	l.storeEntries(l.entry(page, app), unknown)
+	var answer struct {
+		Events, Failures []struct {
+			ID, Original string
+			Credential   *string
+			Public       *bool
+		}
+	}
+	got := map[string]string{}
+	for _, path := range []string{"/v1/events", "/v1/failures"} {
+		status, body := l.raw(l.url, adminToken, path)
+		if status != http.StatusOK {
+			t.Fatalf("%s answered %d %s", path, status, body)
+		}
+		l.must(json.Unmarshal(body, &answer))
+	}
+	tell := func(name string, credential *string, public *bool) {
+		got[name] = fmt.Sprint(credential != nil, public != nil)
+	}
+	for _, e := range answer.Events {
+		tell(e.ID, e.Credential, e.Public)
+	}
+	for _, f := range answer.Failures {
+		tell(f.Original, f.Credential, f.Public)
+	}
+	l.same("credential and public", map[string]string{
+		"page": "false true", "app": "true false", "{": "false true", "[": "true false", "no batch": "false false",
+	}, got)
+}
