@@ -91,6 +91,12 @@ bench-operator: ## Measure what 2,000 Applications cost the operator
 	@hack/setup --control-plane
 	go run -buildvcs=false ./hack/bench/operator
 
+.PHONY: bench-flood
+bench-flood: ## Flood what make up started, and measure it and its good clients (ARGS: see hack/bench/flood -h)
+	@hack/setup
+	@$(LOCAL) up
+	go run -buildvcs=false ./hack/bench/flood $(ARGS)
+
 .PHONY: real-input
 real-input: ## Send several hundred real webhook payloads through, and compare what comes back
 	@hack/setup

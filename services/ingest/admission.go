@@ -26,6 +26,9 @@ const (
 	// lightAtOnce and heavyAtOnce bound the requests that are judged at the same moment, on machines with more
 	// processors than that, too: judging 64 KiB takes up to 3 MiB, and is not counted.
 	lightAtOnce, heavyAtOnce = 16, 8
+	// bulkBytes is how much may be on its way to Redis beside whatever else is. Of more there is one request at a time, in
+	// turn by owner: an entry of 4 MiB keeps Redis busy for as long as hundreds of small ones.
+	bulkBytes = 256 << 10
 )
 
 // owner is on whose account a request is admitted: an application, or what web pages post for it without a secret.
@@ -37,7 +40,7 @@ type owner struct {
 // Admission bounds what all requests in hand may hold and how many are worked on at the same moment, so that no flood
 // takes the process' memory, and none takes more than a share of what others need.
 type Admission struct {
-	light, heavy *turns
+	light, heavy, bulk *turns
 
 	mu   sync.Mutex
 	free int64
@@ -50,6 +53,7 @@ func NewAdmission(memory int64) *Admission {
 	return &Admission{
 		light: newTurns(min(2*processors, lightAtOnce)),
 		heavy: newTurns(min(max(processors-1, 1), heavyAtOnce)), // a processor is left for small requests
+		bulk:  newTurns(1),
 		free:  memory, held: map[owner]int64{},
 	}
 }
@@ -125,6 +129,18 @@ func (h *hold) turn(ctx context.Context, n int) (done func(), err error) {
 	if n > lightBytes {
 		t = h.admission.heavy
 	}
+	return h.wait(ctx, t)
+}
+
+// way waits until n bytes may be sent to Redis; done ends it.
+func (h *hold) way(ctx context.Context, n int) (done func(), err error) {
+	if h == nil || n <= bulkBytes {
+		return func() {}, nil
+	}
+	return h.wait(ctx, h.admission.bulk)
+}
+
+func (h *hold) wait(ctx context.Context, t *turns) (done func(), err error) {
 	if !t.take(ctx, h.owner) {
 		return nil, fault.Wrap(fault.CodeUnavailable, "the request was given up; nothing was stored", ctx.Err())
 	}

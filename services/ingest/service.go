@@ -86,6 +86,12 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 	if err != nil {
 		return nil, err
 	}
+	done, err := sub.hold.way(ctx, len(*payload))
+	if err != nil {
+		s.payloads.put(payload)
+		return nil, err
+	}
+	defer done()
 	// Whether or not its client stays: the request holds what waits of it, until it waits no more.
 	if err := s.publisher.Publish(context.WithoutCancel(ctx), *payload, sub.TraceParent); err != nil {
 		return nil, unpublished(err) // the payload may still be read, and is not used again

@@ -2,7 +2,6 @@ package attack
 
 import (
 	"bytes"
-
 	"fmt"
 	"math/rand/v2"
 	"strings"

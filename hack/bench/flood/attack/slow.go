@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// trickle is how often slow clients send a byte, and pause how long a closed connection stays closed.
+// trickle is how often slow clients send a byte, and pause how long a closed connection stays closed: those that
+// are told to send nothing are idle, and no storm of connections.
 const (
 	trickle = 500 * time.Millisecond
-	pause   = 2 * time.Second
+	pause   = 20 * time.Second
 )
 
 // keep holds a connection, over and over, by what hold sends over it until it is closed.
