@@ -96,7 +96,7 @@ func Browse(t testing.TB, page string) {
 	log := filepath.Join(t.TempDir(), "chromium.log")
 	browser, err := servers.Start(servers.Command{
 		Path: Find(t, "chromium"), Args: append(args, page), LogFile: log, Dir: dir,
-		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir},
+		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir},
 	})
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
