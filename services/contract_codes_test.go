@@ -21,7 +21,6 @@ func elsewhere() map[string][3]string {
 		"service.unavailable":   {"isolation_test.go", "TestHangingPostgresIsAnswered503", `"service.unavailable"`},
 		"service.overloaded":    {"ingest/service_test.go", "TestPublishErrors", "fault.CodeOverloaded"},
 		"service.shutting_down": {"ingest/service_test.go", "TestPublishErrors", "fault.CodeShuttingDown"},
-		"cloudevent.invalid":    {"../api/event/cloudevent_test.go", "TestDecodeCloudEventRefusals", "cloudevent.invalid"},
 		"internal":              {"internal/kit/kit_test.go", "TestHandler", "fault.CodeInternal"},
 		"store.refused":         {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
 		"store.undecodable":     {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},

@@ -102,6 +102,7 @@ func ofEvents() []promise {
 		refusedFor("timestamp.in_future", "/timestamp", soundWith(`"timestamp":"`+time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339)+`"`)),
 		{situation: allInvalid, code: "request.rejected", body: times(soundWith(`"colour":"red"`), 2), status: 422},
 		{code: "json.syntax", header: []string{"Content-Type", "application/x-ndjson"}, body: sound + "\n{\"session_id\"\n", status: 202, detail: "line 2"},
+		{situation: allInvalid, code: "cloudevent.invalid", header: []string{"Content-Type", "application/cloudevents+json"}, body: `{"specversion":"0.3","id":"1","source":"/s","type":"c.n","sessionid":"s"}`, status: 422, pointer: "/specversion"},
 		{code: "id.conflict", body: "[" + id + "," + other + "]", status: 202, pointer: "/id"},
 		{code: "request.strict", header: []string{"Prefer", "handling=strict"}, body: "[" + soundWith(`"colour":"red"`) + "," + sound + "]", status: 422},
 	}

@@ -154,7 +154,7 @@ func TestUnsupportedNamesWhatIs(t *testing.T) {
 		t.Errorf("after a coding: %v", got.header)
 	}
 	got := d.send("POST", "/v1/events", strings.NewReader(good), "Authorization", "Bearer "+a.key, "Content-Type", "text/html")
-	if got.status != 415 || got.header.Get("Accept") != "application/json, application/x-ndjson, text/plain" || got.header.Get("Accept-Encoding") != "" {
+	if got.status != 415 || got.header.Get("Accept") != "application/json, application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, text/plain" || got.header.Get("Accept-Encoding") != "" {
 		t.Errorf("after a media type: %d %v", got.status, got.header)
 	}
 }

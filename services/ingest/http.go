@@ -46,7 +46,7 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err != nil {
 		return Submission{}, err
 	}
-	lines, err := linesOf(r.Header)
+	form, err := formOf(r.Header)
 	if err != nil {
 		return Submission{}, err
 	}
@@ -57,7 +57,7 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	sub := Submission{
 		Principal:      principal,
 		ArrivedAt:      d.now().UTC().Truncate(time.Microsecond), // nothing of the body was read yet
-		Lines:          lines,
+		form:           form,
 		Strict:         prefersStrict(r.Header),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
 		TraceParent:    stream.TraceParent(ctx),
@@ -73,8 +73,31 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {
 		return Submission{}, err
 	}
+	if form.binary {
+		if err = d.structured(&sub, r.Header); err != nil {
+			return Submission{}, err
+		}
+	}
 	sub.Body = *sub.buffer
 	return sub, nil
+}
+
+// structured puts a CloudEvent that came in binary mode in its JSON format where its data was.
+func (d *decoder) structured(sub *Submission, h http.Header) error {
+	if name := notText(h); name != "" {
+		d.buffers.put(sub.buffer)
+		return fault.New(fault.CodeParameter, strings.ToLower(name)+" is not UTF-8; percent-encode what is not ASCII")
+	}
+	data := sub.buffer
+	sub.buffer = d.buffers.get()
+	*sub.buffer = appendStructured((*sub.buffer)[:0], h, sub.form, *data)
+	err := sub.hold.take(cap(*sub.buffer))
+	sub.hold.give(cap(*data))
+	d.buffers.put(data)
+	if err != nil {
+		d.buffers.put(sub.buffer)
+	}
+	return err
 }
 
 // prefersStrict reads Prefer: handling=strict (RFC 7240). Of several handlings the first counts; parameters mean nothing.

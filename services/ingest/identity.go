@@ -33,7 +33,7 @@ func (w *worker) conflict(id string, i int) *event.Refusal {
 func (w *worker) fingerprint(i int) (f event.Fingerprint) {
 	w.scanner.Reset(w.request.Items[i].Original)
 	doc, _, _, _ := w.scanner.Scan() // it was scanned without a fault before
-	e, _ := event.Decode(doc, true)
+	e, _ := w.request.Items[i].Format.Decode(doc, true)
 	f, w.scratch = e.Fingerprint(w.scratch)
 	return f
 }

@@ -37,9 +37,9 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		e := readEvent{line: line}
 		if refusal == nil {
 			e.readable = true
-			e.Event, refusal = event.Decode(doc, true)
+			e.Event, refusal = sub.form.format.Decode(doc, true)
 		}
-		items, w.events = append(items, event.Item{Original: raw, Refusal: refusal}), append(w.events, e)
+		items, w.events = append(items, event.Item{Original: raw, Format: sub.form.format, Refusal: refusal}), append(w.events, e)
 	})
 	w.request.Items = items
 	if err != nil {
@@ -79,7 +79,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 // split calls read for every event of a body, with its line where lines are events.
 func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
 	maxEventBytes := sub.Application.Policy.MaxEventBytes()
-	if sub.Lines {
+	if sub.form.lines {
 		return w.splitter.Lines(sub.Body, maxEventBytes, read)
 	}
 	_, err := w.splitter.Split(sub.Body, maxEventBytes, func(raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {

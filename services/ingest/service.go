@@ -47,7 +47,7 @@ type Submission struct {
 	keyring.Principal
 	ArrivedAt      time.Time // when its headers had come: what sent_at is held against; zero: now
 	Body           []byte    // valid until Accept returns
-	Lines          bool      // every line of Body is an event: NDJSON
+	form           form      // of Body
 	Strict         bool      // Prefer: handling=strict
 	IdempotencyKey string
 	TraceParent    string   // of a sampled request

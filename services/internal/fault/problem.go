@@ -36,7 +36,7 @@ const retryAfter = time.Second
 
 // What a 415 names as readable (RFC 9110, sections 12.5.1 and 12.5.3).
 const (
-	acceptMedia  = "application/json, application/x-ndjson, text/plain"
+	acceptMedia  = "application/json, application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, text/plain"
 	acceptCoding = "gzip, zstd, identity"
 )
 

@@ -137,7 +137,7 @@ func (o *openAPI) asked(input *openapi3filter.RequestValidationInput, e exchange
 		refused = refused || slices.Contains(telling, verdict.Code)
 	}
 	media, _, _ := mime.ParseMediaType(e.request.Header.Get("Content-Type"))
-	if refused && media == "application/json" && e.whole && o.body(input.Route, e) == nil {
+	if refused && media == "application/json" && e.request.Header.Get("Ce-Specversion") == "" && e.whole && o.body(input.Route, e) == nil {
 		return errors.New("the request's body is allowed, and was refused")
 	}
 	return nil

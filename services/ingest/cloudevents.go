@@ -1,0 +1,83 @@
+package ingest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/theeye-dev/theeye/api/event/jsonb"
+)
+
+// attributeHeader begins the headers with the attributes of a CloudEvent in binary mode (HTTP binding, 3.1.3), as
+// http.Header spells it.
+const attributeHeader = "Ce-"
+
+// isBinary tells whether a request is a CloudEvent in binary mode: any of the attributes that each must have will do,
+// so that the others are told to be missing.
+func isBinary(h http.Header) bool {
+	return h["Ce-Specversion"] != nil || h["Ce-Id"] != nil || h["Ce-Source"] != nil || h["Ce-Type"] != nil
+}
+
+// notText returns the header of an attribute that is no UTF-8.
+func notText(h http.Header) string {
+	for name, values := range h {
+		if strings.HasPrefix(name, attributeHeader) && !utf8.ValidString(unescaped(strings.Join(values, ","))) {
+			return name
+		}
+	}
+	return ""
+}
+
+// appendStructured turns a CloudEvent in binary mode into one in the JSON format: what travels on, and what a Failure
+// shows. Data that is no JSON becomes data_base64, so that all of it is kept.
+func appendStructured(b []byte, h http.Header, f form, data []byte) []byte {
+	b = append(b, '{')
+	member := func(name, value string) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		key, _ := json.Marshal(name)   // text is always to be had as JSON
+		text, _ := json.Marshal(value) // as is this
+		b = append(append(append(b, key...), ':'), text...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		attribute, ok := strings.CutPrefix(name, attributeHeader)
+		if attribute = strings.ToLower(attribute); ok && attribute != "data" && attribute != "data_base64" {
+			member(attribute, unescaped(strings.Join(h[name], ",")))
+		}
+	}
+	if contentType := h.Get("Content-Type"); contentType != "" {
+		member("datacontenttype", contentType)
+	}
+	switch {
+	case len(data) == 0:
+	case f.json && isJSON(data):
+		b = append(append(b, `,"data":`...), data...)
+	default:
+		b = append(b, `,"data_base64":"`...)
+		b = append(base64.StdEncoding.AppendEncode(b, data), '"')
+	}
+	return append(b, '}')
+}
+
+// unescaped undoes the percent-encoding of an attribute (HTTP binding, 3.1.3.2). What is not well encoded was not
+// encoded: some SDKs send attributes as they are.
+func unescaped(value string) string {
+	if text, err := url.PathUnescape(value); err == nil {
+		return text
+	}
+	return value
+}
+
+// isJSON tells whether a text is one JSON value; what is wrong within is the event's fault, which is found later.
+func isJSON(text []byte) bool {
+	var s jsonb.Scanner
+	s.Reset(text)
+	_, _, _, err := s.Scan()
+	return err == nil && !s.More()
+}
