@@ -19,7 +19,6 @@ const containerMemory = 256 << 20
 // TestFlood is the short form of make bench-flood: while hostile clients do what they can, the memory of ingest stays
 // below its container's, what a good one posts is stored once, and of theirs nothing. Times are for the long form.
 func TestFlood(t *testing.T) {
-	t.Parallel()
 	s := newSystem(t, "")
 	door := testenv.Start(t, testenv.Options{Name: "ingest", Plain: true, Env: []string{
 		"THEEYE_REDIS_URL=" + s.redis.URL(), "THEEYE_REQUEST_MEMORY=64", "THEEYE_MAX_CONNECTIONS=300",
