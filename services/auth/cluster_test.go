@@ -202,7 +202,8 @@ func TestBackupFromBefore(t *testing.T) {
 	uid := uuid.New()
 	f.do("PUT", path(uid), ofCluster("web-shop", "east"), http.StatusCreated, nil)
 	f.run()
-	f.exec("ALTER TABLE auth.applications DROP COLUMN cluster, DROP COLUMN deletion_policy; UPDATE auth.schema_version SET version = 1")
+	f.exec("DROP TABLE auth.signing_keys; " +
+		"ALTER TABLE auth.applications DROP COLUMN cluster, DROP COLUMN deletion_policy; UPDATE auth.schema_version SET version = 1")
 	f.clock.Advance(compareEvery)
 	f.eventually("migrated again", func() bool {
 		status, answer := f.send("PUT", path(uid), ofCluster("web-shop", "east"), adminToken)

@@ -26,7 +26,11 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
-const adminToken = "the-admin-token"
+const (
+	adminToken    = "the-admin-token"
+	issuer        = "https://auth.example.com"
+	encryptionKey = "an encryption key of 32 bytes or more"
+)
 
 // fixture is an auth service on real servers, and what a test looks at it with.
 type fixture struct {
@@ -84,7 +88,7 @@ func newFixtureOn(t *testing.T, postgresURL, redisURL string) *fixture {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	f.service = NewService(NewStore(pool), NewLog(client), metrics, logger, f.clock.Now)
+	f.service = NewService(NewStore(pool), NewLog(client), f.newSigner(issuer, encryptionKey), metrics, logger, f.clock.Now)
 	f.healer = &healer{Service: f.service}
 	token, err := admin.Static(adminToken)
 	if err != nil {
@@ -98,6 +102,17 @@ func newFixtureOn(t *testing.T, postgresURL, redisURL string) *fixture {
 	t.Cleanup(server.Close)
 	f.url = server.URL
 	return f
+}
+
+// newSigner returns another signer on the fixture's servers.
+func (f *fixture) newSigner(issuer, encryptionKey string) *Signer {
+	f.Helper()
+	sealer, err := NewSealer(encryptionKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	logger := slog.New(slog.NewTextHandler(f.Output(), nil))
+	return NewSigner(NewStore(f.pool), NewLog(f.redis), logger, f.clock.Now, SignerOptions{Issuer: issuer, Sealer: sealer})
 }
 
 // pass heals once.

@@ -48,6 +48,32 @@ func (l *Log) Publish(ctx context.Context, app registry.Application) (stored int
 	return answer[0], answer[1] == 1, nil
 }
 
+// PublishKeys offers public signing keys. It returns the revision that the log holds afterwards, as Publish does.
+func (l *Log) PublishKeys(ctx context.Context, keys registry.SigningKeys) (stored int64, appended bool, err error) {
+	record, err := json.Marshal(keys)
+	if err != nil {
+		return 0, false, fmt.Errorf("encode signing keys: %w", err)
+	}
+	answer, err := publishKeysScript.Run(ctx, l.client, []string{registry.LogKey, registry.LatestKey},
+		keys.Revision, record, logLength).Int64Slice()
+	if err != nil || len(answer) != 2 {
+		return 0, false, errors.Join(errors.New("publish signing keys"), err)
+	}
+	return answer[0], answer[1] == 1, nil
+}
+
+// Keys returns the public signing keys that the log has; revision 0 when it has none, or none that can be read.
+func (l *Log) Keys(ctx context.Context) (keys registry.SigningKeys, err error) {
+	record, err := l.client.HGet(ctx, registry.LatestKey, registry.FieldKeys).Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return keys, fmt.Errorf("read signing keys of application log: %w", err)
+	}
+	if err != nil || json.Unmarshal(record, &keys) != nil {
+		return registry.SigningKeys{}, nil //nolint:nilerr // what cannot be read is replaced, as the script does
+	}
+	return keys, nil
+}
+
 // Stored returns the newest record of an application; found is false when the log has none.
 func (l *Log) Stored(ctx context.Context, uid uuid.UUID) (app registry.Application, found bool, err error) {
 	record, err := l.client.HGet(ctx, registry.LatestKey, uid.String()).Bytes()

@@ -25,19 +25,21 @@ func TestLogChain(t *testing.T) {
 	f.put(a, "a") // nothing new: no entry
 
 	entries, err := f.redis.XRange(t.Context(), registry.LogKey, "-", "+").Result()
-	if err != nil || len(entries) != 4 {
+	if err != nil || len(entries) != 5 || entries[0].Values[registry.FieldKeys] == nil {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
 	previous := "0-0"
 	var last registry.Application
-	for _, e := range entries {
+	for i, e := range entries {
 		if e.Values[registry.FieldPrevious] != previous {
 			t.Errorf("entry %s follows %v, want %s", e.ID, e.Values[registry.FieldPrevious], previous)
+		}
+		if previous = e.ID; i == 0 { // the signing keys
+			continue
 		}
 		if err := json.Unmarshal([]byte(e.Values[registry.FieldRecord].(string)), &last); err != nil {
 			t.Fatal(err)
 		}
-		previous = e.ID
 	}
 	if last.UID != b || !last.Deleted {
 		t.Errorf("last record %+v", last)
@@ -72,7 +74,7 @@ func TestLogRefusesOlderRevisions(t *testing.T) {
 	if got := f.stored(record.UID); got.Revision != base+1 {
 		t.Fatalf("stored %+v", got)
 	}
-	if n := f.redis.XLen(t.Context(), registry.LogKey).Val(); n != 2 {
+	if n := f.redis.XLen(t.Context(), registry.LogKey).Val(); n != 3 { // the first brings the signing keys
 		t.Fatalf("%d entries", n)
 	}
 	revisions, err := f.service.log.Revisions(t.Context(), []uuid.UUID{uuid.New(), record.UID})

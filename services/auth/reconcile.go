@@ -40,7 +40,7 @@ type healer struct {
 }
 
 // Run heals until the context ends: it migrates the database, publishes what requests could not, fills the log when
-// Redis has lost it, and removes credentials past their end. Servers that are away are tried again for ever.
+// Redis has lost it, removes credentials past their end, and renews signing keys. Servers that are away are tried again for ever.
 func (s *Service) Run(ctx context.Context) error {
 	h := &healer{Service: s}
 	for pause := passEvery; ctx.Err() == nil; {
@@ -74,6 +74,7 @@ func (h *healer) pass(ctx context.Context) (stage string, err error) {
 		{"purge credentials", stepTimeout, h.purge},
 		{"heal application log", stepTimeout, h.heal},
 		{"publish changes", stepTimeout, h.drain},
+		{"renew signing keys", stepTimeout, h.renewKeys},
 	} {
 		if err := within(ctx, step.timeout, step.run); err != nil {
 			return step.stage, err
@@ -153,6 +154,18 @@ func (h *healer) drain(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// renewKeys makes and publishes the signing keys that are due. Keys that this replica cannot open are its own trouble, of
+// which its readiness tells: everything else goes on.
+func (h *healer) renewKeys(ctx context.Context) error {
+	if h.signer == nil {
+		return nil
+	}
+	if err := h.signer.Renew(ctx); !errors.Is(err, errSealed) {
+		return err
+	}
+	return nil
 }
 
 // heal looks whether the log is whole, and repairs it when it is not.

@@ -32,6 +32,19 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[3], '` + registry.FieldTail + `', id)
 return {tonumber(ARGV[2]), 1}
 `)
 
+	// publishKeysScript takes the log and the hash; revision, signing keys and the log's length. Their record begins with
+	// its revision, as encoding/json writes registry.SigningKeys.
+	publishKeysScript = redis.NewScript(`
+local record = redis.call('HGET', KEYS[2], '` + registry.FieldKeys + `')
+local stored = record and tonumber(string.match(record, '^{"revision":(%d+)')) or -1
+if stored >= tonumber(ARGV[1]) then return {stored, 0} end
+local previous = redis.call('HGET', KEYS[2], '` + registry.FieldTail + `') or '0-0'
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*',
+  '` + registry.FieldKeys + `', ARGV[2], '` + registry.FieldPrevious + `', previous)
+redis.call('HSET', KEYS[2], '` + registry.FieldKeys + `', ARGV[2], '` + registry.FieldTail + `', id)
+return {tonumber(ARGV[1]), 1}
+`)
+
 	// revisionsScript takes the hash; uids.
 	revisionsScript = redis.NewScript(revisionOf + `
 local revisions = {}
@@ -56,7 +69,8 @@ return redis.call('HGET', KEYS[1], '` + fieldRepair + `')
 	finishScript = redis.NewScript(`
 local hash, complete, tail = KEYS[1], '` + registry.FieldComplete + `', '` + registry.FieldTail + `'
 if redis.call('HGET', hash, '` + fieldRepair + `') ~= ARGV[1] then return redis.call('HEXISTS', hash, complete) end
-local beside = 1 + redis.call('HEXISTS', hash, complete) + redis.call('HEXISTS', hash, tail)
+local beside = 1
+for _, field in ipairs({complete, tail, '` + registry.FieldKeys + `'}) do beside = beside + redis.call('HEXISTS', hash, field) end
 if redis.call('HLEN', hash) - beside < tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', hash, complete, ARGV[1])
 return redis.call('HDEL', hash, '` + fieldRepair + `')

@@ -20,6 +20,7 @@ const publishTimeout = 5 * time.Second
 type Service struct {
 	store    *Store
 	log      *Log
+	signer   *Signer
 	metrics  *Metrics
 	logger   *slog.Logger
 	now      func() time.Time
@@ -27,10 +28,12 @@ type Service struct {
 	wake     chan struct{} // something is left to publish
 }
 
-// NewService returns a Service over a database and an application log. It answers as starting until Run has migrated
+// NewService returns a Service over a database and an application log, with a signer of both. It answers as starting until Run has migrated
 // the database.
-func NewService(store *Store, log *Log, metrics *Metrics, logger *slog.Logger, now func() time.Time) *Service {
-	return &Service{store: store, log: log, metrics: metrics, logger: logger, now: now, wake: make(chan struct{}, 1)}
+func NewService(
+	store *Store, log *Log, signer *Signer, metrics *Metrics, logger *slog.Logger, now func() time.Time,
+) *Service {
+	return &Service{store: store, log: log, signer: signer, metrics: metrics, logger: logger, now: now, wake: make(chan struct{}, 1)}
 }
 
 // CredentialKey names a credential.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -31,6 +32,7 @@ type config struct {
 	operator              kube.Flags
 	issuer                string
 	encryptionKey         ops.Secret
+	discardUnreadable     bool
 	log                   ops.LogLevel
 }
 
@@ -47,6 +49,8 @@ func parse(args []string) (*config, error) {
 	fs.StringVar(&c.issuer, "issuer-url", "", "`URL` of the public port as clients reach it: the issuer of access tokens")
 	ops.SecretVar(fs, &c.encryptionKey, "signing-key-encryption",
 		"`text` of at least 32 bytes that the keys which sign access tokens are encrypted with; all replicas need the same")
+	fs.BoolVar(&c.discardUnreadable, "discard-unreadable-signing-keys", false,
+		"once at start, replace signing keys that were encrypted with another text: the access tokens that there are end")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "owns applications and their credentials, and publishes them on the application log", args); err != nil {
 		return c, err
@@ -84,6 +88,23 @@ func (c *config) validateTokens() error {
 		err2 = fmt.Errorf("--signing-key-encryption-file: %w", err2)
 	}
 	return errors.Join(err, err2)
+}
+
+// signer returns what signs access tokens; nil when there are none.
+func (c *config) signer(store *auth.Store, log *auth.Log, logger *slog.Logger) (*auth.Signer, error) {
+	if c.issuer == "" {
+		return nil, nil
+	}
+	issuer, err := auth.ParseIssuer(c.issuer)
+	if err != nil {
+		return nil, fmt.Errorf("read issuer: %w", err)
+	}
+	sealer, err := auth.NewSealer(c.encryptionKey.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("read encryption key: %w", err)
+	}
+	return auth.NewSigner(store, log, logger, time.Now,
+		auth.SignerOptions{Issuer: issuer, Sealer: sealer, DiscardUnreadable: c.discardUnreadable}), nil
 }
 
 func main() { ops.Main("auth", parse, serve) }
@@ -124,11 +145,16 @@ func serve(ctx context.Context, c *config) error {
 	}
 
 	store, log := auth.NewStore(pool), auth.NewLog(client)
-	service := auth.NewService(store, log, metrics, telemetry.Log, time.Now)
+	signer, err := c.signer(store, log, telemetry.Log)
+	if err != nil {
+		return err
+	}
+	service := auth.NewService(store, log, signer, metrics, telemetry.Log, time.Now)
 	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
 	health := ops.Health{
 		{Name: "migrated", Probe: service.Ready},
 		{Name: "redis_settings", Probe: func(context.Context) error { return guard.Unsafe() }},
+		{Name: "signing_keys", Probe: signer.Ready},
 		{Name: "postgres", Shared: true, Probe: store.Ping},
 		{Name: "redis", Shared: true, Probe: log.Ping},
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
