@@ -42,9 +42,11 @@ type door struct {
 	redis  *servers.Redis
 	client redis.UniversalClient
 	keys   *keyring.Keyring
-	guard  *stream.Guard
-	url    string
-	log    *applicationLog
+	// failures limits wrong credentials; nil: tests send as many as they like.
+	failures *kit.Failures
+	guard    *stream.Guard
+	url      string
+	log      *applicationLog
 }
 
 // newDoor opens a door that knows no application yet.
@@ -78,7 +80,7 @@ func closedDoor(t *testing.T, prepare ...func(redis.UniversalClient)) *door {
 	d.background(producer.Run)
 	d.background(keyring.NewFollower(d.open(), d.keys, logger).Run)
 	d.background(d.guard.Run)
-	server := httptest.NewServer(ingest.Handler(ingest.New(producer, d.guard.Check, time.Now, judged), d.keys, observer))
+	server := httptest.NewServer(ingest.Handler(ingest.New(producer, d.guard.Check, time.Now, judged), d.keys, d.failures, observer))
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	return d

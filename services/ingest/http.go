@@ -17,9 +17,9 @@ import (
 // maxIdempotencyKey is how long an Idempotency-Key may be, in bytes.
 const maxIdempotencyKey = 255
 
-// Handler serves ingest's public port.
-func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.ServeMux {
-	d := &decoder{keys: keys, now: s.now, expander: newExpander()}
+// Handler serves ingest's public port. failures may be nil.
+func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer *kit.Observer) *http.ServeMux {
+	d := &decoder{keys: keys, failures: failures, now: s.now, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
 		defer d.buffers.put(sub.buffer)
@@ -36,6 +36,7 @@ func Handler(s *Service, keys *keyring.Keyring, observer *kit.Observer) *http.Se
 // decoder turns a request into a Submission. It checks the credential before it reads the body.
 type decoder struct {
 	keys     *keyring.Keyring
+	failures *kit.Failures
 	now      func() time.Time
 	expander *expander
 	buffers  buffers

@@ -15,12 +15,16 @@ const keyParameter = "key"
 
 // authenticate finds who sent a request: an application by one of its credentials, or a web page by the client id alone.
 func (d *decoder) authenticate(ctx context.Context, r *http.Request) (keyring.Principal, error) {
+	return kit.Limited(ctx, d.failures, r, func(ctx context.Context) (keyring.Principal, error) { return d.find(ctx, r) })
+}
+
+func (d *decoder) find(ctx context.Context, r *http.Request) (keyring.Principal, error) {
 	clientID, err := aloneID(r)
 	if err != nil {
 		return keyring.Principal{}, err
 	}
 	if clientID == "" {
-		return kit.Authenticate(d.keys, r)
+		return kit.Authenticate(ctx, d.keys, r)
 	}
 	principal, err := d.keys.Public(ctx, clientID)
 	if err != nil {

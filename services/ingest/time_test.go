@@ -56,7 +56,7 @@ func TestSentAtIsHeldAgainstArrival(t *testing.T) {
 	r.Header.Set("Content-Type", "application/x-ndjson")
 	r.Body = &slowBody{strings.NewReader(body), func() { now = arrived.Add(20 * time.Second) }}
 	w := httptest.NewRecorder()
-	ingest.Handler(service, d.keys, observer).ServeHTTP(w, r)
+	ingest.Handler(service, d.keys, nil, observer).ServeHTTP(w, r)
 	if w.Code != http.StatusAccepted {
 		t.Fatalf("answered %d %s", w.Code, w.Body)
 	}

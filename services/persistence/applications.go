@@ -28,8 +28,8 @@ func (r *Reader) usage(ctx context.Context, application uuid.UUID) (registry.Usa
 }
 
 // decodeUsage lets an application read its own usage, and who manages applications that of all.
-func (r *Reader) decodeUsage(_ context.Context, req *http.Request) (uuid.UUID, error) {
-	own, err := r.manages(req)
+func (r *Reader) decodeUsage(ctx context.Context, req *http.Request) (uuid.UUID, error) {
+	own, err := r.manages(ctx, req)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -41,8 +41,8 @@ func (r *Reader) decodeUsage(_ context.Context, req *http.Request) (uuid.UUID, e
 }
 
 // decodeErase lets no application erase its own events: who has a stolen key could hide what was done with it.
-func (r *Reader) decodeErase(_ context.Context, req *http.Request) (uuid.UUID, error) {
-	own, err := r.manages(req)
+func (r *Reader) decodeErase(ctx context.Context, req *http.Request) (uuid.UUID, error) {
+	own, err := r.manages(ctx, req)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -69,18 +69,21 @@ const keyPrefix = "eye_"
 
 // manages tells whether the sender is the operator or an administrator (uuid.Nil), or an application, and which. An
 // application's key is never shown to the Kubernetes API: only other bearer tokens are.
-func (r *Reader) manages(req *http.Request) (own uuid.UUID, err error) {
-	denied := r.Admin.Authorize(req.Context(), req)
-	if denied == nil {
+func (r *Reader) manages(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
+	if r.Admin.Authorize(ctx, req) == nil {
 		return uuid.Nil, nil
 	}
 	if req.Header.Get("Authorization") == "" {
 		return uuid.Nil, fault.New(fault.CodeUnauthenticated, "send Authorization: Bearer (the operator's token, the admin token or an API key), or Basic")
 	}
+	return kit.Limited(ctx, r.Failures, req, func(ctx context.Context) (uuid.UUID, error) { return r.manager(ctx, req) })
+}
+
+func (r *Reader) manager(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
 	if token, ok := kit.Bearer(req); ok && r.Operator != nil && !strings.HasPrefix(token, keyPrefix) {
-		return uuid.Nil, asFault(r.Operator.Authorize(req.Context(), req))
+		return uuid.Nil, asFault(r.Operator.Authorize(ctx, req))
 	}
-	principal, err := kit.Authenticate(r.Keys, req)
+	principal, err := kit.Authenticate(ctx, r.Keys, req)
 	if err != nil {
 		return uuid.Nil, err
 	}

@@ -23,7 +23,9 @@ type authorizer interface {
 type Reader struct {
 	Store *Postgres
 	Keys  *keyring.Keyring
-	Admin authorizer
+	// Failures limits wrong credentials by address; nil: nothing does.
+	Failures *kit.Failures
+	Admin    authorizer
 	// Operator reads the usage of applications and erases them; nil: there is none.
 	Operator authorizer
 	Eraser   *Eraser
@@ -87,8 +89,8 @@ func (r *Reader) decodeFailures(ctx context.Context, req *http.Request) (Query, 
 }
 
 // decode reads a query and narrows it to what the sender may read.
-func (r *Reader) decode(_ context.Context, req *http.Request, known ...string) (Query, error) {
-	own, err := r.authorize(req)
+func (r *Reader) decode(ctx context.Context, req *http.Request, known ...string) (Query, error) {
+	own, err := r.authorize(ctx, req)
 	if err != nil {
 		return Query{}, err
 	}
@@ -120,11 +122,13 @@ func (r *Reader) decode(_ context.Context, req *http.Request, known ...string) (
 }
 
 // authorize returns the application whose data alone the sender may read; uuid.Nil stands for all.
-func (r *Reader) authorize(req *http.Request) (own uuid.UUID, err error) {
-	if r.Admin.Authorize(req.Context(), req) == nil {
+func (r *Reader) authorize(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
+	if r.Admin.Authorize(ctx, req) == nil {
 		return uuid.Nil, nil
 	}
-	principal, err := kit.Authenticate(r.Keys, req)
+	principal, err := kit.Limited(ctx, r.Failures, req, func(ctx context.Context) (keyring.Principal, error) {
+		return kit.Authenticate(ctx, r.Keys, req)
+	})
 	if err != nil {
 		return uuid.Nil, err
 	}

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 
 // Authenticate finds who sent a request by its Authorization header: HTTP Basic with client id and secret, or Bearer
 // with the API key. Errors are faults, as keyring.Keyring.Authenticate has them.
-func Authenticate(keys *keyring.Keyring, r *http.Request) (keyring.Principal, error) {
+func Authenticate(ctx context.Context, keys *keyring.Keyring, r *http.Request) (keyring.Principal, error) {
 	if err := keys.Ready(); err != nil {
 		return keyring.Principal{}, err
 	}
@@ -21,14 +22,17 @@ func Authenticate(keys *keyring.Keyring, r *http.Request) (keyring.Principal, er
 		if id == "" {
 			return keyring.Principal{}, fault.New(fault.CodeUnauthenticated, "HTTP Basic needs the client id as user name")
 		}
-		return keys.Authenticate(r.Context(), id, secret)
+		return keys.Authenticate(ctx, id, secret)
 	}
 	if token, ok := Bearer(r); ok {
-		return keys.Authenticate(r.Context(), "", token)
+		return keys.Authenticate(ctx, "", token)
 	}
-	return keyring.Principal{}, fault.New(fault.CodeUnauthenticated,
-		"send Authorization: Basic (client id and secret) or Bearer (API key)")
+	return keyring.Principal{}, errNoCredential
 }
+
+// errNoCredential refuses who sent nothing that could be right or wrong.
+var errNoCredential = fault.New(fault.CodeUnauthenticated,
+	"send Authorization: Basic (client id and secret) or Bearer (API key)")
 
 // Bearer returns the token of an Authorization: Bearer header.
 func Bearer(r *http.Request) (token string, ok bool) {

@@ -94,7 +94,7 @@ func TestAuthenticate(t *testing.T) {
 		if header != "" {
 			r.Header.Set("Authorization", header)
 		}
-		p, err := kit.Authenticate(ring, r)
+		p, err := kit.Authenticate(t.Context(), ring, r)
 		if says == good {
 			if err != nil || p.Application.ClientID != clientID || p.Credential != "1" {
 				t.Errorf("%q: got %+v, %v", header, p, err)
@@ -122,7 +122,7 @@ func TestAuthenticateBeforeTheLogIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Authorization", header)
-		_, err = kit.Authenticate(keyring.New(time.Now), r)
+		_, err = kit.Authenticate(t.Context(), keyring.New(time.Now), r)
 		if p := fault.ProblemOf(err); p.Status != http.StatusServiceUnavailable || p.Code != fault.CodeStarting {
 			t.Errorf("%q: got %v", header, err)
 		}

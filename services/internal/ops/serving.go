@@ -17,13 +17,14 @@ type Serving struct {
 	Operations        string // address
 	CertFile, KeyFile string // of both ports; "": no TLS
 	DrainDelay        time.Duration
-	Connections       int // to the public port at most; 0: DefaultConnections
+	Connections       int     // to the public port at most; 0: DefaultConnections
+	TrustedProxies    Proxies // whose X-Forwarded-For is believed
 }
 
 // maxDrainDelay is less than anybody's patience with a process that was told to stop.
 const maxDrainDelay = 10 * time.Minute
 
-// Register defines --listen, --max-connections and --drain-delay for a process with a public port (its default address, and what is served
+// Register defines --listen, --max-connections, --drain-delay and --trusted-proxies for a process with a public port (its default address, and what is served
 // there), and for all --ops-listen, --tls-cert-file and --tls-private-key-file.
 func (s *Serving) Register(fs *flag.FlagSet, public, served, operations string) {
 	if public != "" {
@@ -32,6 +33,8 @@ func (s *Serving) Register(fs *flag.FlagSet, public, served, operations string) 
 			"are closed that have waited longest for a request; each takes 20 KiB")
 		fs.DurationVar(&s.DrainDelay, "drain-delay", 0, "`time` that requests are still served after SIGTERM, while /readyz fails and "+
 			"answers close their connections, so that load balancers and clients go elsewhere; a second signal ends it")
+		fs.Var(&s.TrustedProxies, "trusted-proxies", "`networks` and addresses, with commas, of the proxies whose X-Forwarded-For "+
+			"tells where a request comes from: failed authentication is limited by it")
 	}
 	fs.StringVar(&s.Operations, "ops-listen", operations, "operations `address`: /metrics, /healthz, /readyz, /debug/pprof")
 	fs.StringVar(&s.CertFile, "tls-cert-file", "", "`path` of the certificate, with its chain, in PEM form: all ports then speak TLS "+
