@@ -22,13 +22,15 @@ type Event struct {
 	Name        string          `json:"name"`
 	Type        string          `json:"type"` // category and name, joined by a space
 	Data        json.RawMessage `json:"data,omitempty"`
-	Timestamp   string          `json:"timestamp"`   // when it occurred
-	ReceivedAt  string          `json:"received_at"` // by ingest's clock
-	Sequence    event.Sequence  `json:"sequence"`
-	Credential  string          `json:"credential,omitempty"` // id of the credential it was sent with
-	Public      bool            `json:"public,omitempty"`     // it was sent with the client id alone, by a web page
-	TraceID     string          `json:"trace_id,omitempty"`
-	Attributes  json.RawMessage `json:"attributes,omitempty"` // what else a CloudEvent says of itself
+	Timestamp   string          `json:"timestamp"` // when it occurred
+	// ClientTimestamp is what the client sent, where its clock was wrong and Timestamp is corrected by sent_at.
+	ClientTimestamp string          `json:"client_timestamp,omitempty"`
+	ReceivedAt      string          `json:"received_at"` // by ingest's clock
+	Sequence        event.Sequence  `json:"sequence"`
+	Credential      string          `json:"credential,omitempty"` // id of the credential it was sent with
+	Public          bool            `json:"public,omitempty"`     // it was sent with the client id alone, by a web page
+	TraceID         string          `json:"trace_id,omitempty"`
+	Attributes      json.RawMessage `json:"attributes,omitempty"` // what else a CloudEvent says of itself
 
 	position Position
 }
@@ -39,7 +41,7 @@ type EventPage struct {
 	NextCursor string  `json:"next_cursor,omitempty"` // absent on the last page
 }
 
-const eventColumns = `id, application, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, attributes`
+const eventColumns = `id, application, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, attributes, client_timestamp`
 
 // eachApplication walks the applications that were ever counted, by jumping through usage's primary key.
 const eachApplication = `
@@ -150,11 +152,15 @@ func collect[Row any](rows pgx.Rows, limit int, scan pgx.RowToFunc[Row], size fu
 func scanEvent(row pgx.CollectableRow) (Event, error) {
 	var e Event
 	var occurred, received time.Time
+	var client *time.Time
 	var trace *uuid.UUID
 	err := row.Scan(&e.ID, &e.Application, &e.SessionID, &e.Category, &e.Name, &e.Data, &occurred, &received,
-		&e.Sequence, &e.Credential, &trace, &e.Attributes)
+		&e.Sequence, &e.Credential, &trace, &e.Attributes, &client)
 	e.Type, e.Public = event.Type(e.Category, e.Name), e.Credential == ""
 	e.Timestamp, e.ReceivedAt, e.TraceID = event.FormatTimestamp(occurred), event.FormatTimestamp(received), traceText(trace)
+	if client != nil {
+		e.ClientTimestamp = event.FormatTimestamp(*client)
+	}
 	e.position = Position{occurred, e.Sequence}
 	return e, err
 }

@@ -36,6 +36,7 @@ type record struct {
 	data        []byte // nil when absent
 	attributes  []byte // nil for all but CloudEvents
 	occurredAt  time.Time
+	clientTime  *time.Time // what the client sent instead of occurredAt; nil where that was not corrected
 	fingerprint event.Fingerprint
 
 	refusal   *event.Refusal
@@ -112,6 +113,9 @@ func (d *reader) event(rec *record) {
 	}
 	rec.sessionID, rec.category, rec.name = e.SessionID, e.Category, e.Name
 	rec.data, rec.attributes = e.Data, e.Attributes
+	if !e.Timestamp.IsZero() && !e.Timestamp.Equal(rec.occurredAt) {
+		rec.clientTime = &e.Timestamp
+	}
 	rec.fingerprint, d.scratch = e.Fingerprint(d.scratch)
 }
 

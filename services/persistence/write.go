@@ -73,16 +73,19 @@ func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) 
 const insertEvents = `
 WITH i AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-        $8::timestamptz[], $9::uuid[], $10::text[], $11::uuid[], $12::uuid[], $13::text[])
-    AS i (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, fingerprint, attributes)
+        $8::timestamptz[], $9::uuid[], $10::text[], $11::uuid[], $12::uuid[], $13::text[], $14::timestamptz[])
+    AS i (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, fingerprint, attributes,
+        client_timestamp)
 ), k AS (
     INSERT INTO persistence.ledger (application, id, fingerprint, sequence, occurred_at)
     SELECT application, id, fingerprint, sequence, occurred_at FROM i
     ON CONFLICT DO NOTHING
     RETURNING sequence
 ), e AS (
-    INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, attributes)
-    SELECT application, id, session_id, category, name, data::jsonb, occurred_at, received_at, sequence, credential, trace_id, attributes::jsonb
+    INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential, trace_id, attributes,
+        client_timestamp)
+    SELECT application, id, session_id, category, name, data::jsonb, occurred_at, received_at, sequence, credential, trace_id, attributes::jsonb,
+        client_timestamp
     FROM i JOIN k USING (sequence)
 )
 SELECT i.sequence FROM i WHERE NOT EXISTS (SELECT FROM k WHERE k.sequence = i.sequence)`
@@ -99,16 +102,17 @@ func (w *write) events(ctx context.Context, records []*record) (stored, known []
 		data, attributes                      = make([]*string, n), make([]*string, n)
 		traces                                = make([]*[16]byte, n)
 		occurred, received                    = make([]time.Time, n), make([]time.Time, n)
+		clientTimes                           = make([]*time.Time, n)
 		credentials                           = make([]string, n)
 	)
 	for i, r := range records {
 		applications[i], sequences[i], fingerprints[i] = r.application, r.sequence, r.fingerprint
 		ids[i], sessions[i], categories[i], names[i] = r.id, r.sessionID, r.category, r.name
 		data[i], attributes[i], traces[i] = optionalText(r.data), optionalText(r.attributes), optionalID(r.traceID)
-		occurred[i], received[i], credentials[i] = r.occurredAt, r.receivedAt, r.credential
+		occurred[i], clientTimes[i], received[i], credentials[i] = r.occurredAt, r.clientTime, r.receivedAt, r.credential
 	}
 	rows, err := w.tx.Query(ctx, insertEvents, applications, ids, sessions, categories, names, data, occurred, received,
-		sequences, credentials, traces, fingerprints, attributes)
+		sequences, credentials, traces, fingerprints, attributes, clientTimes)
 	if err != nil {
 		return nil, nil, err
 	}
