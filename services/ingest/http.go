@@ -55,17 +55,18 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err != nil {
 		return Submission{}, err
 	}
+	idempotencyKey, err := idempotencyKeyOf(r.Header)
+	if err != nil {
+		return Submission{}, err
+	}
 	sub := Submission{
 		Principal:      principal,
 		ArrivedAt:      d.now().UTC().Truncate(time.Microsecond), // nothing of the body was read yet
 		form:           form,
 		Strict:         prefersStrict(r.Header),
-		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+		IdempotencyKey: idempotencyKey,
 		TraceParent:    stream.TraceParent(ctx),
 		TraceID:        trace.SpanContextFromContext(ctx).TraceID(),
-	}
-	if len(sub.IdempotencyKey) > maxIdempotencyKey {
-		return Submission{}, fault.New(fault.CodeParameter, "Idempotency-Key is longer than 255 bytes")
 	}
 	sub.hold = holdOf(ctx)
 	if err = sub.hold.begin(owner{principal.Application.UID, principal.Credential == ""}); err != nil {
@@ -81,6 +82,23 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	}
 	sub.Body = *sub.buffer
 	return sub, nil
+}
+
+// idempotencyKeyOf reads Idempotency-Key; "": there is none. One that says nothing, or two things, is refused: its sender
+// would rely on ids that are new with every attempt, or on those of the other key.
+func idempotencyKeyOf(h http.Header) (string, error) {
+	switch keys := h["Idempotency-Key"]; {
+	case len(keys) == 0:
+		return "", nil
+	case len(keys) > 1:
+		return "", fault.New(fault.CodeParameter, "Idempotency-Key is given more than once")
+	case keys[0] == "":
+		return "", fault.New(fault.CodeParameter, "Idempotency-Key is empty; leave it out, or send one that is new with every request and the same with every repetition")
+	case len(keys[0]) > maxIdempotencyKey:
+		return "", fault.New(fault.CodeParameter, "Idempotency-Key is longer than 255 bytes")
+	default:
+		return keys[0], nil
+	}
 }
 
 // structured puts a CloudEvent that came in binary mode in its JSON format where its data was.
