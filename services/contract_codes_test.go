@@ -28,7 +28,7 @@ func elsewhere() map[string][3]string {
 }
 
 // ahead are the codes that the contract names before anything answers them.
-func ahead() []string { return []string{"rate.exceeded", "credential.too_many_failures"} }
+func ahead() []string { return []string{"rate.exceeded"} }
 
 func situations() []string {
 	return []string{unsplittable, unreadable, unknownKey, notAllowed, tooLarge, allInvalid}

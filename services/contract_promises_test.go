@@ -143,5 +143,10 @@ func ofPolicies() []promise {
 
 // ofCounts are the promises that depend on how much came before.
 func ofCounts() []promise {
-	return nil
+	mistyped := []string{"Authorization", "Bearer x"} // which is refused without waiting for the application log
+	return []promise{
+		{situation: unknownKey, code: "credential.too_many_failures", as: "nobody", header: mistyped, body: sound, again: true, status: 429, headers: []string{"Retry-After"}},
+		{code: "credential.too_many_failures", method: "GET", at: "persistence /v1/events", as: "nobody", header: mistyped, again: true, status: 429, headers: []string{"Retry-After"}},
+		{code: "credential.too_many_failures", method: "GET", at: "auth /v1/applications", as: "nobody", header: mistyped, again: true, status: 429, headers: []string{"Retry-After"}},
+	}
 }

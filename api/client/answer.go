@@ -52,10 +52,15 @@ type kind uint8
 
 const (
 	transient kind = iota // it passes by itself
+	unclear               // what is wrong may be the key: the next answer may say so
 	blocked               // somebody has to act: a key, a suspension, a wrong URL
 	tooLarge              // less at once may pass
 	final                 // it never passes
 )
+
+// tooManyFailures answers a key that is not known, from an address that sends too many such to say more. A key that is
+// right gets it only in the moment in which it becomes known.
+const tooManyFailures = "credential.too_many_failures"
 
 func kindOf(err error) kind {
 	answer, ok := errors.AsType[*AnswerError](err)
@@ -66,6 +71,8 @@ func kindOf(err error) kind {
 		return transient
 	}
 	switch status := answer.Status; {
+	case answer.Code == tooManyFailures:
+		return unclear
 	case status == http.StatusRequestEntityTooLarge:
 		return tooLarge
 	case (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity) && answer.Code != "":
@@ -80,7 +87,7 @@ func kindOf(err error) kind {
 // denied tells whether another key may help.
 func denied(err error) bool {
 	answer, ok := errors.AsType[*AnswerError](err)
-	return ok && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden)
+	return ok && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden || answer.Code == tooManyFailures)
 }
 
 // answer is what TheEye answers: a receipt, a problem, or both in one.

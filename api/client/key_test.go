@@ -235,3 +235,49 @@ func texts(values []any) []string {
 	}
 	return all
 }
+
+// TestKeyThatIsNotLookedAt: an address with too many wrong keys is not told whether this one is wrong. It is tried once
+// more, then that is told; another key that the source has by then is tried at once.
+func TestKeyThatIsNotLookedAt(t *testing.T) {
+	t.Parallel()
+	crowded := problem(429, "credential.too_many_failures", "Retry-After", "3")
+	wrong := problem(401, "credential.invalid")
+	for name, c := range map[string]struct {
+		script   answers
+		requests int
+		status   int // of the error; 0: none
+		waited   bool
+	}{
+		"right after all":     {answers{crowded, accept}, 2, 0, true},
+		"wrong":               {answers{crowded, wrong}, 2, 401, true},
+		"never looked at":     {answers{crowded}, 2, 429, true},
+		"after an outage":     {answers{problem(503, "service.starting"), crowded, accept}, 3, 0, true},
+		"too many events":     {answers{problem(429, "rate.exceeded"), problem(429, "rate.exceeded"), accept}, 3, 0, false},
+		"wrong, then crowded": {answers{wrong, crowded}, 1, 401, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server, begin := serve(t, c.script), time.Now()
+				_, err := server.client(t).Post(t.Context(), events(1))
+				var answer *client.AnswerError
+				if errors.As(err, &answer); answer == nil && c.status != 0 || answer != nil && answer.Status != c.status {
+					t.Errorf("%v, want status %d", err, c.status)
+				}
+				if n := len(server.got()); n != c.requests || c.waited && time.Since(begin) < 3*time.Second {
+					t.Errorf("%d requests in %s, want %d", n, time.Since(begin), c.requests)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		asked, begin := 0, time.Now()
+		server := serve(t, answers{crowded, accept})
+		c := server.client(t, func(config *client.Config) {
+			config.Key = func(context.Context) (string, error) { asked++; return fmt.Sprintf("key%d", asked), nil }
+		})
+		if _, err := c.Post(t.Context(), events(1)); err != nil || asked != 2 || time.Since(begin) > time.Second {
+			t.Errorf("%v after asking %d times, in %s", err, asked, time.Since(begin))
+		}
+	})
+}

@@ -86,15 +86,18 @@ func (d *delivery) deliver(ctx context.Context, items []item, results []Result) 
 
 // insist posts items until there is a result that trying again would not change.
 func (d *delivery) insist(ctx context.Context, items []item) ([]Verdict, error) {
+	doubted := false
 	for n := 0; ; n++ {
 		verdicts, err := d.client.attempt(ctx, items)
 		if err == nil {
 			return verdicts, nil
 		}
 		k := kindOf(err)
-		if k == final || k == tooLarge || k == blocked && !d.patient || ctx.Err() != nil {
+		toAct := k == blocked || k == unclear && doubted
+		if k == final || k == tooLarge || toAct && !d.patient || ctx.Err() != nil {
 			return nil, err
 		}
+		doubted = doubted || k == unclear
 		wait := d.client.backoff(n, err)
 		if d.over(ctx, time.Now().Add(wait)) {
 			return nil, fmt.Errorf("gave up after %d tries: %w", n+1, err)

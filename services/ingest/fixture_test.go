@@ -39,14 +39,13 @@ const partitions = 2
 // door is ingest without its process: the handler over a producer, a guard and a keyring that follow a real Redis.
 type door struct {
 	*testing.T
-	redis  *servers.Redis
-	client redis.UniversalClient
-	keys   *keyring.Keyring
-	// failures limits wrong credentials; nil: tests send as many as they like.
-	failures *kit.Failures
-	guard    *stream.Guard
-	url      string
-	log      *applicationLog
+	redis   *servers.Redis
+	client  redis.UniversalClient
+	keys    *keyring.Keyring
+	guard   *stream.Guard
+	service *ingest.Service
+	url     string
+	log     *applicationLog
 }
 
 // newDoor opens a door that knows no application yet.
@@ -80,7 +79,8 @@ func closedDoor(t *testing.T, prepare ...func(redis.UniversalClient)) *door {
 	d.background(producer.Run)
 	d.background(keyring.NewFollower(d.open(), d.keys, logger).Run)
 	d.background(d.guard.Run)
-	server := httptest.NewServer(ingest.Handler(ingest.New(producer, d.guard.Check, time.Now, judged), d.keys, d.failures, observer))
+	d.service = ingest.New(producer, d.guard.Check, time.Now, judged)
+	server := httptest.NewServer(ingest.Handler(d.service, d.keys, nil, observer)) // tests send as many wrong keys as they like
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	return d

@@ -134,7 +134,11 @@ func serve(ctx context.Context, c *config) error {
 	if err != nil {
 		return err
 	}
-	who := admin.Any(admin.Optional(c.adminToken.Reveal()), operator)
+	failures, err := kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter)
+	if err != nil {
+		return err
+	}
+	who := failures.Guard(admin.Any(admin.Optional(c.adminToken.Reveal()), operator))
 	metrics, err := auth.NewMetrics(telemetry.Meter)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)

@@ -113,7 +113,10 @@ func serve(ctx context.Context, c config) error {
 		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 		{Name: "redis", Shared: true, Probe: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 	}
-	failures := kit.NewFailures(c.serving.TrustedProxies.Client, time.Now)
+	failures, err := kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter)
+	if err != nil {
+		return err
+	}
 	ports, err := c.serving.Bind(telemetry, ingest.Handler(service, keys, failures, observer), health)
 	if err != nil {
 		return err

@@ -137,7 +137,9 @@ func serve(ctx context.Context, c config) error {
 	}
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
 	reader.Eraser, reader.Now = eraser, time.Now
-	reader.Failures = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now)
+	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
+		return err
+	}
 	ports, err := c.serving.Bind(telemetry, persistence.Handler(reader, observer), health)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/atonce"
 	"github.com/theeye-dev/theeye/services/internal/check"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -84,9 +85,9 @@ func (k *Keyring) prove(moment time.Time) {
 }
 
 // caughtUp waits until the ring is proven to be as new as a moment, which takes as long as one read of the log's end;
-// not at all for who asks AtOnce.
+// not at all for who asks atonce.
 func (k *Keyring) caughtUp(ctx context.Context, moment time.Time) error {
-	if atOnce(ctx) {
+	if atonce.Is(ctx) {
 		return nil
 	}
 	stale := time.NewTimer(staleAfter)

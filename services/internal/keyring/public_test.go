@@ -12,6 +12,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/atonce"
 )
 
 // publicly is nil when the ring takes a client id alone for an application's.
@@ -94,7 +95,7 @@ func TestRefusalsTakeTheSameSteps(t *testing.T) {
 		"unknown id, no secret": func(ctx context.Context) error { return second(ring.Public(ctx, stranger.ClientID)) },
 	} {
 		ring.prove(time.Now())
-		if err := ask(AtOnce(t.Context())); denied(err) != nil {
+		if err := ask(atonce.Context(t.Context())); denied(err) != nil {
 			t.Errorf("%s, at once: %v", name, err)
 		}
 		ended, cancel := context.WithCancel(t.Context())
@@ -107,7 +108,7 @@ func TestRefusalsTakeTheSameSteps(t *testing.T) {
 			t.Errorf("%s, proven: %v", name, err)
 		}
 	}
-	for _, ctx := range []context.Context{t.Context(), AtOnce(t.Context())} {
+	for _, ctx := range []context.Context{t.Context(), atonce.Context(t.Context())} {
 		if _, err := ring.Authenticate(ctx, "", right); err != nil {
 			t.Error(err)
 		}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/theeye-dev/theeye/services/internal/admin"
+	"github.com/theeye-dev/theeye/services/internal/atonce"
 	"github.com/theeye-dev/theeye/services/internal/kube"
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
@@ -116,6 +117,25 @@ func TestDecisionsAreRemembered(t *testing.T) {
 	_ = f.answers("past its end", token, http.StatusOK)
 	_ = f.answers("past its end again", token, http.StatusOK)
 	f.reviewed("past its end nothing is remembered", 7)
+}
+
+// TestAtOnceNobodyIsAsked: what is not remembered is refused without a review, and what is remembered stands.
+func TestAtOnceNobodyIsAsked(t *testing.T) {
+	t.Parallel()
+	cluster := testenv.Kubernetes(t)
+	namespace, account, token := operator(t, cluster)
+	f := newFixture(t, cluster.Admin(), namespace+"/"+account)
+	atOnce := func(what string, want int) {
+		t.Helper()
+		if got, err := ask(atonce.Context(t.Context()), f, token); got != want {
+			t.Errorf("%s: %d, want %d: %v", what, got, want, err)
+		}
+	}
+	atOnce("a new token", http.StatusUnauthorized)
+	f.reviewed("a new token", 0)
+	_ = f.answers("with patience", token, http.StatusOK)
+	atOnce("a remembered token", http.StatusOK)
+	f.reviewed("a remembered token", 1)
 }
 
 func TestDeletedServiceAccount(t *testing.T) {

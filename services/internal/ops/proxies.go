@@ -21,7 +21,7 @@ func (p Proxies) String() string {
 }
 
 // Set takes a list of networks (10.0.0.0/8) and addresses, which replaces the one before. A network that holds every
-// address is refused: any sender could then say that it is another.
+// address, of IPv4 or of IPv6, is refused: any sender could then say that it is another.
 func (p *Proxies) Set(list string) error {
 	*p = nil
 	for text := range strings.SplitSeq(list, ",") {
@@ -29,11 +29,7 @@ func (p *Proxies) Set(list string) error {
 		if text == "" {
 			continue
 		}
-		network, err := netip.ParsePrefix(text)
-		if address, single := netip.ParseAddr(text); single == nil {
-			address = address.Unmap().WithZone("")
-			network, err = netip.PrefixFrom(address, address.BitLen()), nil
-		}
+		network, err := parseNetwork(text)
 		if err != nil {
 			return fmt.Errorf("%q is neither a network nor an address", text)
 		}
@@ -43,6 +39,20 @@ func (p *Proxies) Set(list string) error {
 		*p = append(*p, network.Masked())
 	}
 	return nil
+}
+
+// parseNetwork reads a network or an address. Addresses of IPv4 that are written as IPv6 (::ffff:10.0.0.0/104) are those
+// of IPv4, as connections have them.
+func parseNetwork(text string) (netip.Prefix, error) {
+	const mapped = 96 // bits before the IPv4 address
+	network, err := netip.ParsePrefix(text)
+	if address, single := netip.ParseAddr(text); single == nil && address.Zone() == "" { // connections are compared without
+		network, err = netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	if err == nil && network.Addr().Is4In6() && network.Bits() >= mapped {
+		network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-mapped)
+	}
+	return network, err
 }
 
 // Client returns the address that a request came from: the connection's, or where that is a proxy's, the last one in
@@ -78,8 +88,11 @@ func cutLast(list string) (before, last string, more bool) {
 	return list[:max(i, 0)], strings.TrimSpace(list[i+1:]), i >= 0
 }
 
-// parseHop reads an address of X-Forwarded-For; some proxies add the port.
+// parseHop reads an address of X-Forwarded-For; some proxies add the port, or brackets around an address of IPv6.
 func parseHop(text string) (netip.Addr, error) {
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		text = text[1 : len(text)-1]
+	}
 	address, err := netip.ParseAddr(text)
 	if err != nil {
 		withPort, failed := netip.ParseAddrPort(text)
