@@ -15,6 +15,7 @@ type Request struct {
 	Sequence    Sequence // of the first item; see Nth
 	TraceID     [16]byte // zero when the request had no trace
 	Items       []Item
+	Number      uint64 // of the first counted item; see Sequencer.Number; zero when there is none, or in old requests
 }
 
 // Item is one event of a request.
@@ -25,7 +26,7 @@ type Item struct {
 	OccurredAt time.Time // the corrected timestamp; zero on refused items
 	Refusal    *Refusal  // nil on accepted items
 	Truncated  bool      // Original is only the beginning
-	Count      int64     // how many refused events of this code it stands for; 0 on accepted items, and for one
+	Count      int64     // of a counted item: how many refused events of its code it stands for, whose originals are left out; else 0
 }
 
 // Field numbers of batch.proto.
@@ -38,6 +39,7 @@ const (
 	requestSequence    = 4
 	requestTraceID     = 5
 	requestItems       = 6
+	requestNumber      = 7
 
 	itemOriginal   = 1
 	itemID         = 2
@@ -67,6 +69,9 @@ func AppendRequest(batch []byte, r *Request) []byte {
 		batch = protowire.AppendVarint(batch, uint64(item.size()))
 		batch = item.append(batch)
 	}
+	if r.Number != 0 {
+		batch = protowire.AppendVarint(protowire.AppendTag(batch, requestNumber, protowire.VarintType), r.Number)
+	}
 	return batch
 }
 
@@ -77,6 +82,9 @@ func (r *Request) size() int {
 	}
 	for i := range r.Items {
 		n += 1 + protowire.SizeBytes(r.Items[i].size())
+	}
+	if r.Number != 0 {
+		n += 1 + protowire.SizeVarint(r.Number)
 	}
 	return n
 }

@@ -47,6 +47,7 @@ func TestEncodingIsStable(t *testing.T) {
 	cloud := least()
 	cloud.Items[0].Format = event.CloudEvent
 	counted := least()
+	counted.Number = 4097
 	counted.Items = []event.Item{{Original: []byte{}, Truncated: true, Count: 300, Refusal: &event.Refusal{Code: event.CodeMissing}}}
 	for name, r := range map[string]event.Request{"whole": sample(), "least": least(), "cloudevent": cloud, "counted": counted} {
 		golden(t, "request_"+name+".golden", hex.Dump(event.AppendRequest(nil, &r)))
@@ -122,6 +123,7 @@ func randomRequest(r *rand.Rand) event.Request {
 	if r.IntN(2) == 0 {
 		request.TraceID = randomUUID(r)
 	}
+	request.Number = []uint64{0, 1, 127, 128, math.MaxUint64}[r.IntN(5)]
 	for range r.IntN(5) {
 		// lengths around those where a varint grows by a byte
 		item := event.Item{Original: bytes.Repeat([]byte("x"), []int{0, 1, 100, 127, 128, 16383, 16384}[r.IntN(7)])}
@@ -130,7 +132,7 @@ func randomRequest(r *rand.Rand) event.Request {
 		if r.IntN(3) == 0 {
 			item.Refusal = &event.Refusal{Code: event.CodeLength, Detail: strings.Repeat("d", r.IntN(200)), Pointer: strings.Repeat("/p", r.IntN(100))}
 			item.Truncated = r.IntN(2) == 0
-			item.Count = []int64{0, 1, 127, 128, math.MaxInt64}[r.IntN(5)]
+			item.Count = []int64{0, 1, 127, 128, math.MaxInt32}[r.IntN(5)]
 		} else {
 			item.OccurredAt = randomTime(r)
 		}
@@ -185,7 +187,7 @@ func TestDecodeSkipsUnknownFields(t *testing.T) {
 	}
 	request = append([]byte{}, request[:len(request)-2-len(item)]...)
 	request = protowire.AppendBytes(protowire.AppendTag(request, 6, protowire.BytesType), unknown(item, 100))
-	batch := protowire.AppendBytes(protowire.AppendTag(unknown(nil, 2), 1, protowire.BytesType), unknown(request, 7))
+	batch := protowire.AppendBytes(protowire.AppendTag(unknown(nil, 2), 1, protowire.BytesType), unknown(request, 8))
 	got, err := event.DecodeBatch(unknown(batch, 1000))
 	if err != nil {
 		t.Fatal(err)
@@ -236,8 +238,9 @@ func TestDecodeBatchErrors(t *testing.T) {
 		"detail without code":         message(head, item(text(1, "{}"), text(5, "d"))),
 		"code as varint":              message(head, item(text(1, "{}"), varint(4, 1))),
 		"format as bytes":             message(head, item(text(1, "{}"), varint(3, 2), text(8, "1"))),
+		"number as bytes":             message(head, text(7, "1")),
 		"count as bytes":              message(head, item(text(1, "{}"), text(4, "x"), text(9, "1"))),
-		"count beyond an int64":       message(head, item(text(1, "{}"), text(4, "x"), varint(9, math.MaxInt64+1))),
+		"count beyond an int32":       message(head, item(text(1, "{}"), text(4, "x"), varint(9, math.MaxInt32+1))),
 		"format beyond a byte":        message(head, item(text(1, "{}"), varint(3, 2), varint(8, 256))),
 		"truncated as bytes":          message(head, item(text(1, "{}"), varint(3, 2), text(7, "x"))),
 		"field number 0":              {0x02, 0x00},

@@ -96,8 +96,17 @@ func (f wireField) setFormat(dst *Format) error {
 	return nil
 }
 
+func (f wireField) setNumber(dst *uint64) error {
+	if f.wire != protowire.VarintType {
+		return errWireType
+	}
+	*dst = f.varint
+	return nil
+}
+
+// setCount refuses what no request can have: sums of counts must not overflow.
 func (f wireField) setCount(dst *int64) error {
-	if f.wire != protowire.VarintType || f.varint > math.MaxInt64 {
+	if f.wire != protowire.VarintType || f.varint > math.MaxInt32 {
 		return errWireType
 	}
 	*dst = int64(f.varint)
@@ -164,6 +173,8 @@ func decodeRequest(b []byte) (r Request, err error) {
 			item, err := decodeItem(message)
 			r.Items = append(r.Items, item)
 			return err
+		case requestNumber:
+			return f.setNumber(&r.Number)
 		}
 		return nil
 	})

@@ -21,6 +21,7 @@ type Sequencer struct {
 	replica uint32
 	tick    uint64 // Unix time in 1/4096 ms
 	count   uint32 // within the tick
+	counted uint64 // items that were numbered
 }
 
 const maxCount = 1<<30 - 1
@@ -49,6 +50,19 @@ func (s *Sequencer) Next(n int) (Sequence, time.Time) {
 	s.count += uint32(n)
 	return compose(s.tick, first, s.replica), now.UTC().Truncate(time.Microsecond)
 }
+
+// Number numbers n counted items and returns the first one's number. Numbers are the replica's own, from 1, and leave no
+// gap: that they were settled is noted in one bit each.
+func (s *Sequencer) Number(n int) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.counted + 1
+	s.counted += uint64(n)
+	return first
+}
+
+// Replica tells which replica gave a sequence.
+func Replica(q Sequence) uint32 { return binary.BigEndian.Uint32(q[12:]) }
 
 func compose(tick uint64, count, replica uint32) Sequence {
 	var q Sequence

@@ -142,3 +142,30 @@ func TestSequencersOfReplicasDiffer(t *testing.T) {
 		t.Errorf("two replicas at one moment: %s and %s", one, other)
 	}
 }
+
+// Numbers leave no gap, whoever takes them, and each replica has its own.
+func TestSequencerNumbers(t *testing.T) {
+	t.Parallel()
+	s, other := event.NewSequencer(time.Now), event.NewSequencer(time.Now)
+	const workers, rounds = 8, 200
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for range rounds {
+				s.Number(w + 1)
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.Number(1); got != rounds*workers*(workers+1)/2+1 {
+		t.Errorf("the next number is %d", got)
+	}
+	if got := other.Number(3); got != 1 {
+		t.Errorf("another replica begins with %d", got)
+	}
+	first, _ := s.Next(2)
+	second, _ := other.Next(1)
+	if event.Replica(first) != event.Replica(event.Nth(first, 1)) || event.Replica(first) == event.Replica(second) {
+		t.Errorf("replicas of %s and %s", first, second)
+	}
+}
