@@ -6,3 +6,6 @@ func (a *Admission) Free() int64 {
 	defer a.mu.Unlock()
 	return a.free
 }
+
+// Spend has another Budget decide; to be called before any request comes.
+func (s *Service) Spend(b *Budget) { s.budget = b }

@@ -18,6 +18,7 @@ type worker struct {
 	request  event.Request
 	events   []readEvent    // what was read of the request's items
 	seen     map[string]int // index of the first event of every id in this request
+	counted  []event.Item   // what is only counted of the request
 	scratch  []byte
 	checks   check.Judge
 }
@@ -30,7 +31,7 @@ type readEvent struct {
 }
 
 // judge splits a request and fills w.request with a verdict on every event.
-func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, error) {
+func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budget) (*Receipt, error) {
 	items := w.request.Items[:0]
 	w.events = w.events[:0]
 	err := w.split(&sub, func(line int, raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
@@ -69,10 +70,12 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer) (*Receipt, er
 		}
 		receipt.Verdicts[i] = Verdict{ID: e.ID + item.ID, Refusal: item.Refusal}
 	}
-	w.settle(receipt, sub.Strict)
+	account := owner{sub.Application.UID, sub.Credential == ""}
+	unmoved := w.settle(receipt, sub.Strict, func(item *event.Item) bool { return budget.take(account, item) })
 	if sub.IdempotencyKey == "" {
-		w.shorten()
+		w.shorten(unmoved)
 	}
+	w.close(receipt, sequencer)
 	return receipt, nil
 }
 

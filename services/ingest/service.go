@@ -25,6 +25,7 @@ type Service struct {
 	now       func() time.Time
 	metrics   *Metrics
 	admission *Admission
+	budget    *Budget
 	workers   sync.Pool
 	payloads  buffers
 }
@@ -33,7 +34,7 @@ type Service struct {
 func New(publisher Publisher, safe func() error, now func() time.Time, metrics *Metrics) *Service {
 	s := &Service{
 		publisher: publisher, sequencer: event.NewSequencer(now), safe: safe, now: now, metrics: metrics,
-		admission: NewAdmission(DefaultRequestMemory),
+		admission: NewAdmission(DefaultRequestMemory), budget: NewBudget(now),
 	}
 	s.workers.New = func() any { return new(worker) }
 	return s
@@ -67,6 +68,7 @@ type Verdict struct {
 type Receipt struct {
 	Accepted, Rejected int
 	Withheld           int // of Rejected: valid, but refused with the request
+	Counted            int // of Rejected: more than are recorded one by one
 	Verdicts           []Verdict
 	Strict             bool // Prefer: handling=strict was applied
 }

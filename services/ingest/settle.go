@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"time"
 	"unicode/utf8"
 
 	"github.com/theeye-dev/theeye/api/event"
@@ -11,18 +10,19 @@ import (
 // are within the application's limit and are kept whole, so that they can be replayed.
 const maxOriginal = 64 << 10
 
-// shorten drops ids that are sequences from accepted items: nothing before those was dropped, so that their place in
-// the request tells the sequence.
-func (w *worker) shorten() {
-	for i := range w.request.Items {
+// shorten drops ids that are sequences from accepted items, as long as nothing before those was dropped, so that their
+// place in the request tells the sequence.
+func (w *worker) shorten(unmoved int) {
+	for i := range unmoved {
 		if w.request.Items[i].Refusal == nil {
 			w.request.Items[i].ID = ""
 		}
 	}
 }
 
-// settle counts the verdicts, applies strict handling, and trims what is recorded of refused events.
-func (w *worker) settle(receipt *Receipt, strict bool) {
+// settle counts the verdicts, applies strict handling, and decides what is kept of refused events. It returns how many
+// items are at their places.
+func (w *worker) settle(receipt *Receipt, strict bool, take func(*event.Item) bool) (unmoved int) {
 	for _, v := range receipt.Verdicts {
 		if v.Refusal != nil {
 			receipt.Rejected++
@@ -34,6 +34,7 @@ func (w *worker) settle(receipt *Receipt, strict bool) {
 	}
 	receipt.Accepted = len(receipt.Verdicts) - receipt.Rejected
 	kept := w.request.Items[:0]
+	w.counted = w.counted[:0]
 	for i := range receipt.Verdicts {
 		item := w.request.Items[i]
 		if item.Refusal == nil && receipt.Accepted == 0 {
@@ -45,14 +46,16 @@ func (w *worker) settle(receipt *Receipt, strict bool) {
 			continue // nothing is wrong with it, and nothing is stored of it
 		}
 		if item.Refusal != nil {
-			item.OccurredAt = time.Time{}
-			if item.Refusal.Code == event.CodeTooLarge && len(item.Original) > maxOriginal {
-				item.Original, item.Truncated = beginning(item.Original), true
-			}
+			kept = w.record(kept, item, take)
+		} else {
+			kept = append(kept, item)
 		}
-		kept = append(kept, item)
+		if len(kept) == i+1 {
+			unmoved = i + 1
+		}
 	}
 	w.request.Items = kept
+	return unmoved
 }
 
 // beginning cuts an original to maxOriginal, and where it is text between two characters, so that it stays text.

@@ -30,7 +30,7 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 	}
 	defer sub.hold.give(need)
 	w := s.workers.Get().(*worker)
-	receipt, err := w.judge(*sub, s.sequencer)
+	receipt, err := w.judge(*sub, s.sequencer, s.budget)
 	if err != nil {
 		s.putAway(w, len(sub.Body))
 		return nil, nil, err
