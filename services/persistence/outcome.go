@@ -28,7 +28,7 @@ const (
 	ErasedRefusal Outcome = "erased_refusal"
 )
 
-// Outcomes counts what became of a batch.
+// Outcomes counts what became of the events of a batch.
 type Outcomes map[Outcome]int64
 
 // session is what a batch adds to one row of sessions.
@@ -100,7 +100,7 @@ func (t *tally) add(r *record, o Outcome) {
 	if o == Redelivered || o == Erased || o == ErasedRefusal || r.application == uuid.Nil {
 		return
 	}
-	t.usage[usageKey{r.application, r.receivedAt.Truncate(time.Hour), o}]++
+	t.usage[usageKey{r.application, r.receivedAt.Truncate(time.Hour), o}] += r.events()
 	k := credentialKey{r.application, r.credential}
 	last := t.credentials[k]
 	if r.receivedAt.After(last.any) {

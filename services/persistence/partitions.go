@@ -110,7 +110,7 @@ const (
 	duplicatesKept = 7 * day
 )
 
-// Keep makes partitions ahead of their day and forgets old duplicates, until the context ends.
+// Keep makes partitions ahead of their day and forgets old duplicates and counted items, until the context ends.
 func (p *Postgres) Keep(ctx context.Context, now func() time.Time, log *slog.Logger) error {
 	ticker := time.NewTicker(housekeeping)
 	defer ticker.Stop()
@@ -138,6 +138,9 @@ func (p *Postgres) keep(ctx context.Context, now time.Time) error {
 	_, err := p.pool.Exec(ctx, "DELETE FROM persistence.duplicates WHERE received_at < $1", now.Add(-duplicatesKept))
 	if err != nil {
 		return fmt.Errorf("forget old duplicates: %w", err)
+	}
+	if _, err = p.pool.Exec(ctx, "DELETE FROM persistence.counted WHERE hour < $1", now.Add(-duplicatesKept)); err != nil {
+		return fmt.Errorf("forget old counted items: %w", err)
 	}
 	return nil
 }

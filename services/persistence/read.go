@@ -209,6 +209,7 @@ type Failure struct {
 	Public         bool           `json:"public,omitempty"` // as of an Event
 	EventID        string         `json:"event_id,omitempty"`
 	Code           string         `json:"code"`
+	Count          int64          `json:"count"` // events it stands for
 	Detail         string         `json:"detail"`
 	Pointers       []string       `json:"pointers"`
 	Stage          string         `json:"stage"`
@@ -217,7 +218,8 @@ type Failure struct {
 	Original       *string        `json:"original,omitempty"`
 	OriginalBase64 []byte         `json:"original_base64,omitempty"` // instead of original where that is no UTF-8
 	Truncated      bool           `json:"original_truncated,omitempty"`
-	Format         string         `json:"format,omitempty"` // of original where it is not native
+	LeftOut        bool           `json:"original_left_out,omitempty"` // there were too many to keep every original
+	Format         string         `json:"format,omitempty"`            // of original where it is not native
 	TraceID        string         `json:"trace_id,omitempty"`
 
 	position Position
@@ -241,7 +243,7 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 	}
 	q.common(&c, "received_at", true)
 	rows, err := p.pool.Query(ctx, `
-		SELECT sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id, format
+		SELECT sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id, format, events
 		FROM persistence.failures WHERE `+c.String()+fmt.Sprintf(" ORDER BY received_at DESC, sequence DESC LIMIT %d", q.Limit+1), c.args...)
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
@@ -262,13 +264,19 @@ func scanFailure(row pgx.CollectableRow) (Failure, error) {
 	var received time.Time
 	var original []byte
 	var trace *uuid.UUID
+	var counted *int64
 	err := row.Scan(&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
-		&received, &original, &f.Truncated, &trace, &f.Format)
+		&received, &original, &f.Truncated, &trace, &f.Format, &counted)
 	f.ReceivedAt, f.TraceID = event.FormatTimestamp(received), traceText(trace)
 	f.Public = f.Credential == "" && f.Application != nil // whose is unknown may have had one
 	f.position, f.size = Position{received, f.ID}, len(original)
 	if f.Format == event.Native.String() {
 		f.Format = ""
+	}
+	f.Count = 1
+	if counted != nil {
+		f.Count, f.LeftOut, f.Truncated = *counted, true, false
+		return f, err
 	}
 	if utf8.Valid(original) {
 		text := string(original)

@@ -28,6 +28,8 @@ type record struct {
 	receivedAt  time.Time
 	sequence    event.Sequence
 	traceID     [16]byte
+	number      uint64 // of a counted item among its replica's; 0 when it was not numbered
+	count       int64  // of a counted item: how many events it stands for; else 0
 
 	id          string
 	sessionID   string
@@ -45,6 +47,9 @@ type record struct {
 	format    event.Format // of original
 	truncated bool
 }
+
+// events is how many events a record stands for.
+func (r *record) events() int64 { return max(r.count, 1) }
 
 // fail turns a record into a Failure of this stage.
 func (r *record) fail(code event.Code, detail, pointer string) {
@@ -75,6 +80,7 @@ func (d *reader) read(entries []stream.Entry) []record {
 }
 
 func (d *reader) request(records []record, r *event.Request) []record {
+	number := r.Number
 	for i := range r.Items {
 		item := &r.Items[i]
 		rec := record{
@@ -82,7 +88,14 @@ func (d *reader) request(records []record, r *event.Request) []record {
 			sequence: event.Nth(r.Sequence, i), id: item.ID, occurredAt: item.OccurredAt,
 			refusal: item.Refusal, stage: StageIngest, original: item.Original, format: item.Format, truncated: item.Truncated,
 		}
-		d.event(&rec)
+		if item.Refusal != nil && item.Count > 0 {
+			rec.count, rec.number = item.Count, number
+			if number > 0 {
+				number++
+			}
+		} else {
+			d.event(&rec)
+		}
 		records = append(records, rec)
 	}
 	return records

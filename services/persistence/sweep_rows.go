@@ -21,6 +21,7 @@ type gone struct {
 	sequence    event.Sequence
 	receivedAt  time.Time
 	outcome     Outcome
+	events      int64 // that it stands for
 }
 
 // settle takes erased rows out of the counters, and keeps their bare sequences, of no application, for as long as they
@@ -30,7 +31,7 @@ func (s *sweep) settle(batch *pgx.Batch, rows []gone, now time.Time) {
 	var sequences [][16]byte
 	var received []time.Time
 	for _, r := range rows {
-		counts.usage[usageKey{s.application, r.receivedAt.UTC().Truncate(time.Hour), r.outcome}]--
+		counts.usage[usageKey{s.application, r.receivedAt.UTC().Truncate(time.Hour), r.outcome}] -= r.events
 		if r.receivedAt.After(now.Add(-duplicatesKept)) {
 			sequences, received = append(sequences, r.sequence), append(received, r.receivedAt)
 		}
@@ -68,7 +69,7 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 		return 0, err
 	}
 	erased, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (gone, error) {
-		g := gone{outcome: Stored}
+		g := gone{outcome: Stored, events: 1}
 		err := row.Scan(&g.id, &g.session, &g.sequence, &g.receivedAt)
 		return g, err
 	})
@@ -131,7 +132,7 @@ func (s *sweep) duplicates(ctx context.Context, tx pgx.Tx, now time.Time) (int64
 		UPDATE persistence.duplicates SET application = '00000000-0000-0000-0000-000000000000'
 		WHERE sequence = ANY(ARRAY(
 		    SELECT sequence FROM persistence.duplicates WHERE application = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3
-		)) RETURNING sequence, received_at, 'duplicate'`)
+		)) RETURNING sequence, received_at, 'duplicate', 1`)
 }
 
 // failures erases refused events, whatever has become of them.
@@ -141,7 +142,8 @@ func (s *sweep) failures(ctx context.Context, tx pgx.Tx, now time.Time) (int64, 
 		WHERE sequence = ANY(ARRAY(
 		    SELECT sequence FROM persistence.failures WHERE application = $1 AND sequence <= $2 ORDER BY received_at, sequence LIMIT $3
 		)) RETURNING sequence, received_at,
-		    CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END`)
+		    CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END,
+		    coalesce(events, 1)`)
 }
 
 // settled erases a chunk by one statement, and takes what it returns out of the counters.
@@ -151,7 +153,7 @@ func (s *sweep) settled(ctx context.Context, tx pgx.Tx, now time.Time, sql strin
 		return 0, err
 	}
 	erased, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gone, err error) {
-		err = row.Scan(&g.sequence, &g.receivedAt, &g.outcome)
+		err = row.Scan(&g.sequence, &g.receivedAt, &g.outcome, &g.events)
 		return g, err
 	})
 	if err != nil || len(erased) == 0 {

@@ -29,11 +29,11 @@ func (f *fixture) usageAt(application uuid.UUID, now time.Time) registry.Usage {
 func (f *fixture) recounted(when string) {
 	f.Helper()
 	f.same(when+": usage", f.lines(`
-		SELECT application::text, hour::text, outcome, count(*) FROM (
-		    SELECT application, date_trunc('hour', received_at) AS hour, 'stored' AS outcome FROM persistence.events
-		    UNION ALL SELECT application, date_trunc('hour', received_at), 'duplicate' FROM persistence.duplicates
+		SELECT application::text, hour::text, outcome, sum(events)::bigint FROM (
+		    SELECT application, date_trunc('hour', received_at) AS hour, 'stored' AS outcome, 1 AS events FROM persistence.events
+		    UNION ALL SELECT application, date_trunc('hour', received_at), 'duplicate', 1 FROM persistence.duplicates
 		    UNION ALL SELECT application, date_trunc('hour', received_at),
-		        CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END
+		        CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END, coalesce(events, 1)
 		    FROM persistence.failures
 		) AS rows WHERE application IS NOT NULL AND application <> $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, uuid.Nil),
 		f.lines(`

@@ -21,13 +21,14 @@ type write struct {
 }
 
 func (w *write) settled(r *record, o Outcome) {
-	w.outcomes[o]++
+	w.outcomes[o] += r.events()
 	w.tally.add(r, o)
 }
 
 // all writes a batch, but for the counters, which it returns: they go with the commit. Events are sorted first:
 // transactions that lock rows in one order cannot deadlock.
 func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) {
+	counted, records := numbered(records)
 	records, err := w.drop(ctx, records)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,13 @@ func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) 
 	if err := w.failures(ctx, append(failures, conflicts...)); err != nil {
 		return nil, err
 	}
-	return w.counters(stored), nil
+	sums, err := w.counted(ctx, counted)
+	if err != nil {
+		return nil, err
+	}
+	last := w.counters(stored)
+	sums.queue(last)
+	return last, nil
 }
 
 // insertEvents writes the ledger and, in the same statement, the events whose id was new to it.
@@ -197,18 +204,35 @@ func (w *write) duplicates(ctx context.Context, records []*record) error {
 	return w.settleNew(rows, err, records, func(*record) Outcome { return Duplicate })
 }
 
+// insertFailures ends where it is said what becomes of those whose sequence is there.
+const insertFailures = `
+INSERT INTO persistence.failures AS f (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id, format, events)
+SELECT sequence, application, credential, event_id, code, detail,
+    CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id, format, events
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[], $14::bigint[])
+AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id, format, events)
+ON CONFLICT `
+
 // failures records what could not be stored; its key is the sequence that the refused event got.
 func (w *write) failures(ctx context.Context, records []*record) error {
 	if len(records) == 0 {
 		return nil
 	}
 	slices.SortFunc(records, bySequence)
+	rows, err := w.tx.Query(ctx, insertFailures+"DO NOTHING RETURNING sequence", failureColumns(records)...)
+	return w.settleNew(rows, err, records, failureOutcome)
+}
+
+// failureColumns are the arguments of insertFailures.
+func failureColumns(records []*record) []any {
 	n := len(records)
 	var (
 		sequences, applications, traces  = make([][16]byte, n), make([]*[16]byte, n), make([]*[16]byte, n)
 		credentials, ids, codes, details = make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 		pointers, stages, received       = make([]string, n), make([]string, n), make([]time.Time, n)
 		originals, truncated, formats    = make([][]byte, n), make([]bool, n), make([]string, n)
+		events                           = make([]*int64, n)
 	)
 	for i, r := range records {
 		sequences[i], applications[i], traces[i] = r.sequence, optionalID(r.application), optionalID(r.traceID)
@@ -219,17 +243,13 @@ func (w *write) failures(ctx context.Context, records []*record) error {
 		if originals[i] == nil {
 			originals[i] = []byte{}
 		}
+		if r.count > 0 {
+			events[i] = &r.count
+		}
 	}
-	rows, err := w.tx.Query(ctx, `
-		INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id, format)
-		SELECT sequence, application, credential, event_id, code, detail,
-		    CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id, format
-		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-		    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[])
-		AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id, format)
-		ON CONFLICT DO NOTHING RETURNING sequence`,
-		sequences, applications, credentials, ids, codes, details, pointers, stages, received, originals, truncated, traces, formats)
-	return w.settleNew(rows, err, records, failureOutcome)
+	return []any{
+		sequences, applications, credentials, ids, codes, details, pointers, stages, received, originals, truncated, traces, formats, events,
+	}
 }
 
 func failureOutcome(r *record) Outcome {
