@@ -4,6 +4,8 @@
 // the consumer acknowledges. A record that PostgreSQL refuses as data is found by halving the batch and becomes a
 // Failure; everything else that goes wrong is tried again until it works.
 //
+// What ingest has only counted of a flood of refused events is added up (counted.go).
+//
 // Usage is answered from counters that are written with the batch (counters.go, usage.go).
 //
 // The path of an erasure: Eraser.Erase records it with a cut-off; from then on every batch knows it from its first round
