@@ -38,10 +38,9 @@ func refused() map[string][]string {
 			"XACK " + events + " persistence 1-1", "XTRIM " + events + " MAXLEN 0", "XINFO STREAM " + events, "XLEN " + log,
 			"XAUTOCLAIM " + events + " persistence c 0 0", "HGETALL " + events, "DUMP " + events,
 			"EVAL return(redis.call('XRANGE','" + events + "','-','+')) 1 " + events,
-			"EVAL return(redis.call('XADD','" + events + "','*','b','x')) 1 " + limits,
 			"EVAL return(redis.call('HSET','" + latest + "','complete','x')) 1 " + limits,
 			"EVAL return(redis.call('HMGET','" + latest + "','complete')) 1 " + latest,
-			"HGETALL " + limits, "DEL " + limits, "SET " + limits + " x", "EXPIRE " + limits + " 1", "HSET theeye:limits x y",
+			"HGETALL " + limits, "DEL " + limits, "SET " + limits + " x", "EXPIRE " + limits + " 1", "HSET theeye:limit x y",
 		}),
 		"persistence": slices.Concat(everybody, readers, []string{
 			"XADD " + events + " * b x", "XREADGROUP GROUP g c STREAMS " + log + " >", "XRANGE " + log + " - +",
