@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
@@ -65,7 +66,7 @@ func limited(t *testing.T, client redis.UniversalClient) error {
 	if err != nil {
 		return err
 	}
-	limiter := quota.New(client, 10, slog.New(slog.NewTextHandler(t.Output(), nil)), metrics)
+	limiter := quota.New(client, 10, time.Now, slog.New(slog.NewTextHandler(t.Output(), nil)), metrics)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- limiter.Run(ctx) }()

@@ -33,7 +33,7 @@ func (d *door) limited(p publisher, publicRate int) {
 	d.must(err)
 	settled, err := quota.NewMetrics(metricnoop.Meter{})
 	d.must(err)
-	limiter := quota.New(d.open(), publicRate, slog.New(slog.DiscardHandler), settled)
+	limiter := quota.New(d.open(), publicRate, time.Now, slog.New(slog.DiscardHandler), settled)
 	d.background(limiter.Run)
 	service := ingest.New(p, func() error { return nil }, time.Now, metrics)
 	service.Limit(limiter)

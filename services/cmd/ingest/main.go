@@ -115,7 +115,7 @@ func serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	limiter := quota.New(client, c.publicRate, telemetry.Log, limited)
+	limiter := quota.New(client, c.publicRate, time.Now, telemetry.Log, limited)
 	service.Limit(limiter)
 	observer, err := kit.NewObserver(telemetry.Log, telemetry.Meter, telemetry.Tracing)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 
@@ -24,7 +25,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l := New(client, 0, slog.New(slog.DiscardHandler), metrics)
+	l := New(client, 0, time.Now, slog.New(slog.DiscardHandler), metrics)
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(b.Context()) }()
 	b.Cleanup(func() { <-ended })

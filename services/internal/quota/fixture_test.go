@@ -60,7 +60,7 @@ func (s *shared) replica() *Limiter {
 	s.Helper()
 	metrics, err := NewMetrics(metricnoop.Meter{})
 	s.must(err)
-	l := New(s.open(), 0, slog.New(slog.NewTextHandler(&s.log, nil)), metrics)
+	l := New(s.open(), 0, time.Now, slog.New(slog.NewTextHandler(&s.log, nil)), metrics)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()

@@ -36,6 +36,7 @@ type Limiter struct {
 	public  Limit
 	log     *slog.Logger
 	metrics *Metrics
+	clock   func() time.Time
 	begin   time.Time
 	failing bool // Run's alone
 
@@ -49,15 +50,15 @@ type Limiter struct {
 
 // New returns a Limiter; Run settles what it lets through. publicRate is what public events of an application without a
 // limit of its own are limited to, in events per second; 0: they are not.
-func New(client redis.UniversalClient, publicRate int, log *slog.Logger, metrics *Metrics) *Limiter {
+func New(client redis.UniversalClient, publicRate int, clock func() time.Time, log *slog.Logger, metrics *Metrics) *Limiter {
 	return &Limiter{
-		client: client, public: newLimit(publicRate, 0), log: log, metrics: metrics, begin: time.Now(),
+		client: client, public: newLimit(publicRate, 0), log: log, metrics: metrics, clock: clock, begin: clock(),
 		meters: map[id]*meter{}, urgent: make(chan struct{}, 1),
 	}
 }
 
-// now is the monotonic clock in microseconds: a wall clock that is set must not fill buckets.
-func (l *Limiter) now() int64 { return time.Since(l.begin).Microseconds() }
+// now is in microseconds, by time.Now's monotonic reading: a wall clock that is set must not fill buckets.
+func (l *Limiter) now() int64 { return l.clock().Sub(l.begin).Microseconds() }
 
 // Of returns what a principal's application may send by its policy as it is now; nil when nothing limits it. A nil
 // Limiter limits nobody.

@@ -23,13 +23,13 @@ func (l *Limiter) settle(ctx context.Context) (pause time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	begin := time.Now()
+	begin := l.clock()
 	failed, err := l.exchange(ctx, bills)
 	l.metrics.settled(ctx, len(bills), failed)
 	if l.note(ctx, err); err != nil {
 		return maxPause
 	}
-	return min(share*time.Since(begin), maxPause)
+	return min(share*l.clock().Sub(begin), maxPause)
 }
 
 // bills takes from the queue what fits into one exchange.
