@@ -48,9 +48,8 @@ func TestShareIsOfLately(t *testing.T) {
 	l := Limit{Rate: 100, Burst: 100}
 	redis := one{bucket: bucket{level: l.full()}}
 	m, other := newMeter(id{}, l, 0), newMeter(id{}, l, 0)
-	now := int64(0)
 	for second := range int64(20) {
-		now = second*unit + second
+		now := second*unit + second
 		from := m
 		if second < 10 {
 			from = other

@@ -28,7 +28,11 @@ func BenchmarkRequest(b *testing.B) {
 	l := New(client, 0, time.Now, slog.New(slog.DiscardHandler), metrics)
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(b.Context()) }()
-	b.Cleanup(func() { <-ended })
+	b.Cleanup(func() {
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
 	free, wide, empty := limited(0, 0), limited(registry.MaxRate, registry.MaxRate), limited(1, 1)
 	free.Application.Policy.Limits = nil
 	if err := l.Of(empty).Take(b.Context(), 5000); err != nil {

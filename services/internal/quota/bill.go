@@ -60,7 +60,7 @@ func (m *meter) tell(b bill, a answer) (queue bool) {
 	return m.spent != 0 && m.enqueue()
 }
 
-// unanswered has a meter go on on its own after a bill without an answer. It lets through what was asked for by that,
+// unanswered leaves a meter on its own after a bill without an answer. It lets through what was asked for by that,
 // or says how long it takes until it would.
 func (m *meter) unanswered(b bill, now int64) (wait time.Duration, queue bool) {
 	m.mu.Lock()

@@ -13,8 +13,8 @@ const (
 	// leaseParts is the part of the burst that a replica lets through ahead: so much less than what one client may send at
 	// once that some replicas more don't matter. It is the least share of a replica that is on its own, too.
 	leaseParts = 8
-	// leaseSeconds is the other measure of a lease: with a small burst, settlements every settleInterval must not be waited for.
-	leaseSeconds = 2 * settleInterval
+	// leaseTime is the other measure of a lease: with a small burst, settlements every settleInterval must not be waited for.
+	leaseTime = 2 * settleInterval
 )
 
 // Limit is a rate in events per second and how many events may come at once. Both are at least 1.
@@ -39,7 +39,7 @@ func newLimit(rate, burst int) Limit {
 
 // lease is how many events a replica lets through that Redis does not know of.
 func (l Limit) lease() int64 {
-	return max(1, l.Burst/leaseParts, l.Rate*int64(leaseSeconds)/int64(time.Second))
+	return max(1, l.Burst/leaseParts, l.Rate*int64(leaseTime)/int64(time.Second))
 }
 
 // part is the limit of a replica that is on its own and has a share of the application's events, between 0 and 1.
