@@ -24,8 +24,8 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
-// limited serves the door once more, with limits and a publisher of the test's.
-func (d *door) limited(p publisher, publicRate int) {
+// limiting serves the door once more, with limits and a publisher of the test's.
+func (d *door) limiting(p publisher, publicRate int) {
 	d.Helper()
 	observer, err := kit.NewObserver(slog.New(slog.DiscardHandler), metricnoop.Meter{}, false)
 	d.must(err)
@@ -73,7 +73,7 @@ func (d *door) expectLeft(got answer, status, left int) {
 func TestEveryEventCounts(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
-	d.limited(takesAll, 0)
+	d.limiting(takesAll, 0)
 	policy := slowly(1000)
 	policy.Limits.MaxEventBytes = 1000
 	a := d.register(nextUID(), policy)
@@ -101,7 +101,7 @@ func TestOverTheRate(t *testing.T) {
 	t.Parallel()
 	var published atomic.Int32
 	d := newDoor(t)
-	d.limited(func(context.Context, []byte) error { published.Add(1); return nil }, 0)
+	d.limiting(func(context.Context, []byte) error { published.Add(1); return nil }, 0)
 	a := d.register(nextUID(), slowly(1000))
 	d.expectLeft(d.post(a, repeat(good, 800)), http.StatusAccepted, 200)
 	got := d.post(a, repeat(good, 500))
@@ -124,7 +124,7 @@ func TestOverTheRate(t *testing.T) {
 func TestExhaustedIsToldBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
-	d.limited(takesAll, 0)
+	d.limiting(takesAll, 0)
 	a := d.register(nextUID(), slowly(1))
 	d.expectLeft(d.post(a, repeat(good, 1000)), http.StatusAccepted, 0)
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
@@ -146,7 +146,7 @@ func TestWhatWasNotStoredIsGivenBack(t *testing.T) {
 	t.Parallel()
 	outcomes := make(chan error, 1)
 	d := newDoor(t)
-	d.limited(func(context.Context, []byte) error { return <-outcomes }, 0)
+	d.limiting(func(context.Context, []byte) error { return <-outcomes }, 0)
 	for _, c := range []struct {
 		err  error
 		left int
@@ -166,7 +166,7 @@ func TestWebPagesHaveTheirOwnLimit(t *testing.T) {
 	t.Parallel()
 	const page = "https://shop.example.com"
 	d := newDoor(t)
-	d.limited(takesAll, 1)
+	d.limiting(takesAll, 1)
 	own := slowly(1000)
 	own.Origins = []string{page}
 	for name, c := range map[string]struct {
@@ -198,7 +198,7 @@ func TestWebPagesHaveTheirOwnLimit(t *testing.T) {
 func TestLimitsFollowThePolicy(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
-	d.limited(takesAll, 0)
+	d.limiting(takesAll, 0)
 	a := d.register(nextUID(), slowly(1))
 	d.expectLeft(d.post(a, good), http.StatusAccepted, 0)
 	a.Policy.Limits = nil
