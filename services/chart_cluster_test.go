@@ -8,12 +8,17 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/hack/servers"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/quota"
 	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
@@ -36,7 +41,7 @@ func TestRightsOnARedisCluster(t *testing.T) {
 		switch user {
 		case "ingest":
 			_, err := stream.Partitions(t.Context(), client, 4, log)
-			errs = append(errs, err, client.XGroupCreateMkStream(t.Context(), event.StreamKey(3), event.PersistenceGroup, "0").Err(),
+			errs = append(errs, err, limited(t, client), client.XGroupCreateMkStream(t.Context(), event.StreamKey(3), event.PersistenceGroup, "0").Err(),
 				client.XAdd(t.Context(), &redis.XAddArgs{Stream: event.StreamKey(3), NoMkStream: true, Values: []string{event.FieldBatch, "x"}}).Err())
 		case "persistence":
 			errs = append(errs, client.XReadGroup(t.Context(), &redis.XReadGroupArgs{
@@ -52,6 +57,40 @@ func TestRightsOnARedisCluster(t *testing.T) {
 	if refused := r.refusals(); len(refused) > 0 {
 		t.Errorf("Redis refused %q", refused)
 	}
+}
+
+// limited has applications limited, in several slots of a cluster, until Redis has been told of all that they sent.
+func limited(t *testing.T, client redis.UniversalClient) error {
+	t.Helper()
+	metrics, err := quota.NewMetrics(metricnoop.Meter{})
+	if err != nil {
+		return err
+	}
+	limiter := quota.New(client, 10, time.Now, slog.New(slog.NewTextHandler(t.Output(), nil)), metrics)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- limiter.Run(ctx) }()
+	keys := map[string]string{}
+	for n := range 20 {
+		p := keyring.Principal{Credential: []string{"1", ""}[n%2], Application: &registry.Application{UID: uuid.New()}}
+		p.Application.Policy.Limits = &registry.Limits{EventsPerSecond: 1, Burst: 80}
+		for _, events := range []int{1, 60} { // of a lease, and beyond it
+			err = errors.Join(err, limiter.Of(p).Take(t.Context(), events))
+		}
+		key := quota.KeyPrefix + "{" + p.Application.UID.String() + "}"
+		if p.Credential == "" {
+			key += ":public"
+		}
+		keys[key] = "61"
+	}
+	cancel()
+	err = errors.Join(err, <-ended)
+	for key, want := range keys {
+		if got, problem := client.HMGet(t.Context(), key, "total").Result(); problem != nil || got[0] != want {
+			err = errors.Join(err, problem, fmt.Errorf("%s has %v", key, got))
+		}
+	}
+	return err
 }
 
 // newClusterNode is a Redis Cluster of one node with the chart's users, each with one rule more.

@@ -9,11 +9,13 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/quota"
 )
 
 // refused are commands that a user of Redis must not carry out, each for its own reason; words are separated by spaces.
 func refused() map[string][]string {
 	const log, latest, events = registry.LogKey, registry.LatestKey, "theeye:events:{0}"
+	const limits = quota.KeyPrefix + "{application}"
 	everybody := []string{
 		"FLUSHALL", "KEYS *", "CONFIG SET appendfsync no", "ACL LIST", "ACL SETUSER ingest on", "MONITOR", "SHUTDOWN",
 		"CLIENT LIST", "CLIENT KILL ID 1", "MODULE LIST", "REPLICAOF 127.0.0.1 1", "BGREWRITEAOF", "PUBLISH channel x", "SUBSCRIBE channel",
@@ -34,7 +36,11 @@ func refused() map[string][]string {
 		"ingest": slices.Concat(everybody, readers, []string{
 			"XRANGE " + events + " - +", "XREAD STREAMS " + events + " 0", "XREADGROUP GROUP persistence c STREAMS " + events + " >",
 			"XACK " + events + " persistence 1-1", "XTRIM " + events + " MAXLEN 0", "XINFO STREAM " + events, "XLEN " + log,
-			"XAUTOCLAIM " + events + " persistence c 0 0", "EVAL return(1) 0", "HGETALL " + events, "DUMP " + events,
+			"XAUTOCLAIM " + events + " persistence c 0 0", "HGETALL " + events, "DUMP " + events,
+			"EVAL return(redis.call('XRANGE','" + events + "','-','+')) 1 " + events,
+			"EVAL return(redis.call('HSET','" + latest + "','complete','x')) 1 " + limits,
+			"EVAL return(redis.call('HMGET','" + latest + "','complete')) 1 " + latest,
+			"HGETALL " + limits, "DEL " + limits, "SET " + limits + " x", "EXPIRE " + limits + " 1", "HSET theeye:limit x y",
 		}),
 		"persistence": slices.Concat(everybody, readers, []string{
 			"XADD " + events + " * b x", "XREADGROUP GROUP g c STREAMS " + log + " >", "XRANGE " + log + " - +",

@@ -28,10 +28,10 @@ func elsewhere() map[string][3]string {
 }
 
 // ahead are the codes that the contract names before anything answers them.
-func ahead() []string { return []string{"rate.exceeded"} }
+func ahead() []string { return nil }
 
 func situations() []string {
-	return []string{unsplittable, unreadable, unknownKey, notAllowed, tooLarge, allInvalid}
+	return []string{unsplittable, unreadable, unknownKey, notAllowed, tooLarge, allInvalid, overRate}
 }
 
 // TestEveryCodeHasAPromise reads the codes from the contract: each has a promise, or a test elsewhere.

@@ -144,7 +144,10 @@ func ofPolicies() []promise {
 // ofCounts are the promises that depend on how much came before.
 func ofCounts() []promise {
 	mistyped := []string{"Authorization", "Bearer x"} // which is refused without waiting for the application log
+	limit := []string{"Retry-After", "RateLimit", "RateLimit-Policy"}
 	return []promise{
+		{situation: overRate, code: "rate.exceeded", as: "limited", body: sound, again: true, status: 429, headers: limit, detail: "1 events per second, 1 at once"},
+		{situation: overRate, code: "rate.exceeded", as: "limited", body: times(sound, 3), again: true, status: 429, headers: limit},
 		{situation: unknownKey, code: "credential.too_many_failures", as: "nobody", header: mistyped, body: sound, again: true, status: 429, headers: []string{"Retry-After"}},
 		{code: "credential.too_many_failures", method: "GET", at: "persistence /v1/events", as: "nobody", header: mistyped, again: true, status: 429, headers: []string{"Retry-After"}},
 		{code: "credential.too_many_failures", method: "GET", at: "auth /v1/applications", as: "nobody", header: mistyped, again: true, status: 429, headers: []string{"Retry-After"}},

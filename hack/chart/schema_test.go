@@ -119,6 +119,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`auth: {signingKey: {existingSecretName: "Not A Name"}}`,
 		`ingest: {requestMemory: 63}`,
 		`ingest: {maxBacklog: -1}`,
+		`ingest: {publicRate: -1}`,
 	} {
 		refuse(t, parseYAML(t, []byte(values)))
 	}

@@ -88,6 +88,7 @@ func (a *Admission) give(o owner, n int64) {
 type hold struct {
 	admission *Admission
 	control   *http.ResponseController // of its connection
+	header    http.Header              // of its answer
 	owner     owner
 	bytes     int64
 }
@@ -150,7 +151,7 @@ func (h *hold) wait(ctx context.Context, t *turns) (done func(), err error) {
 // admit gives every request a hold, and takes all back that it holds when its answer is written.
 func (a *Admission) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := &hold{admission: a, control: http.NewResponseController(w)}
+		h := &hold{admission: a, control: http.NewResponseController(w), header: w.Header()}
 		defer func() { h.give(int(h.bytes)) }()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), holdKey{}, h)))
 	})

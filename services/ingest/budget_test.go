@@ -19,6 +19,7 @@ type counter struct {
 }
 
 func newCounter(t *testing.T) *counter {
+	t.Helper()
 	c := &counter{T: t, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	c.budget = NewBudget(func() time.Time { return c.clock })
 	return c

@@ -11,6 +11,7 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/quota"
 	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
@@ -19,10 +20,11 @@ const maxIdempotencyKey = 255
 
 // Handler serves ingest's public port. failures may be nil.
 func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer *kit.Observer) *http.ServeMux {
-	d := &decoder{keys: keys, failures: failures, now: s.now, expander: newExpander()}
+	d := &decoder{keys: keys, failures: failures, limiter: s.limiter, now: s.now, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
 		defer d.buffers.put(sub.buffer)
+		defer sub.tellLimit()
 		return s.Accept(ctx, sub)
 	}
 	mux.Handle("POST /v1/events", shared(keys, observer.Route("/v1/events", drained(s.admission.admit(kit.Handler(accept, d.decode, encode))))))
@@ -37,6 +39,7 @@ func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer
 type decoder struct {
 	keys     *keyring.Keyring
 	failures *kit.Failures
+	limiter  *quota.Limiter
 	now      func() time.Time
 	expander *expander
 	buffers  buffers
@@ -68,7 +71,11 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 		TraceParent:    stream.TraceParent(ctx),
 		TraceID:        trace.SpanContextFromContext(ctx).TraceID(),
 	}
-	sub.hold = holdOf(ctx)
+	sub.hold, sub.allowance = holdOf(ctx), d.limiter.Of(principal)
+	if err = sub.allowance.Exhausted(ctx); err != nil {
+		sub.tellLimit()
+		return Submission{}, err // whatever its body is
+	}
 	if err = sub.hold.begin(owner{principal.Application.UID, principal.Credential == ""}); err != nil {
 		return Submission{}, err
 	}
@@ -82,6 +89,13 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	}
 	sub.Body = *sub.buffer
 	return sub, nil
+}
+
+// tellLimit sets the fields of the answer that tell what the application may still send.
+func (sub *Submission) tellLimit() {
+	if sub.hold != nil {
+		sub.allowance.Header(sub.hold.header)
+	}
 }
 
 // idempotencyKeyOf reads Idempotency-Key; "": there is none. One that says nothing, or two things, is refused: its sender

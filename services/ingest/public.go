@@ -10,6 +10,10 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
+// DefaultPublicRate is how many events per second web pages may post for an application that has no limits: whoever knows
+// its client id can send them, and five hundred are 43 million a day.
+const DefaultPublicRate = 500
+
 // keyParameter is the query parameter with a client id, for beacons: they cannot set headers.
 const keyParameter = "key"
 

@@ -9,6 +9,7 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/quota"
 	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
@@ -26,6 +27,7 @@ type Service struct {
 	metrics   *Metrics
 	admission *Admission
 	budget    *Budget
+	limiter   *quota.Limiter // nil: nobody is limited
 	workers   sync.Pool
 	payloads  buffers
 }
@@ -43,6 +45,9 @@ func New(publisher Publisher, safe func() error, now func() time.Time, metrics *
 // Admit has another Admission bound what requests hold than one of DefaultRequestMemory; to be called before any comes.
 func (s *Service) Admit(a *Admission) { s.admission = a }
 
+// Limit has a Limiter bound what applications send; to be called before any request comes.
+func (s *Service) Limit(l *quota.Limiter) { s.limiter = l }
+
 // Submission is one authenticated POST.
 type Submission struct {
 	keyring.Principal
@@ -54,8 +59,9 @@ type Submission struct {
 	TraceParent    string   // of a sampled request
 	TraceID        [16]byte // zero when the request had no trace
 
-	buffer *[]byte // holds Body; the HTTP side's
-	hold   *hold   // what the request holds of the memory for all
+	buffer    *[]byte          // holds Body; the HTTP side's
+	hold      *hold            // what the request holds of the memory for all
+	allowance *quota.Allowance // what it may draw on; nil: nothing limits it
 }
 
 // Verdict is what becomes of one event.
@@ -75,8 +81,8 @@ type Receipt struct {
 
 // Accept takes a request in. When it returns a Receipt, what was accepted and the record of what was refused are on
 // Redis' disk. Errors are faults: Invalid when the body cannot be split into events, Denied when the application is
-// suspended, Unavailable when Redis did not take it: then nothing or everything was appended, and repeating with the
-// same ids is safe.
+// suspended, Unavailable when the application sends too much or Redis did not take it: then nothing or everything was
+// appended, and repeating with the same ids is safe.
 func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) {
 	if sub.Application.Policy.Suspended {
 		return nil, fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
@@ -88,19 +94,33 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 	if err != nil {
 		return nil, err
 	}
+	// Refused events count, too: they cost what others cost, and each leaves a Failure.
+	if err := sub.allowance.Take(ctx, len(receipt.Verdicts)); err != nil {
+		s.payloads.put(payload)
+		return nil, err
+	}
 	done, err := sub.hold.way(ctx, len(*payload))
 	if err != nil {
 		s.payloads.put(payload)
+		sub.allowance.GiveBack(len(receipt.Verdicts))
 		return nil, err
 	}
 	defer done()
 	// Whether or not its client stays: the request holds what waits of it, until it waits no more.
 	if err := s.publisher.Publish(context.WithoutCancel(ctx), *payload, sub.TraceParent); err != nil {
+		if surelyNot(err) {
+			sub.allowance.GiveBack(len(receipt.Verdicts))
+		}
 		return nil, unpublished(err) // the payload may still be read, and is not used again
 	}
 	s.payloads.put(payload)
 	s.metrics.count(ctx, receipt)
 	return receipt, nil
+}
+
+// surelyNot tells whether an error of the publisher means that nothing was stored; else nobody knows.
+func surelyNot(err error) bool {
+	return errors.Is(err, stream.ErrOverloaded) || errors.Is(err, stream.ErrRefused) || errors.Is(err, stream.ErrStopped)
 }
 
 func unpublished(err error) error {

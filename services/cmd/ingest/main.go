@@ -14,10 +14,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/ingest"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/ops"
+	"github.com/theeye-dev/theeye/services/internal/quota"
 	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
@@ -29,6 +31,7 @@ type config struct {
 	partitions int
 	requests   int // MiB
 	limits     stream.Limits
+	publicRate int // events per second
 	log        ops.LogLevel
 }
 
@@ -46,6 +49,8 @@ func parse(args []string) (config, error) {
 		"it requests are answered 503; 0: no limit")
 	fs.IntVar(&c.limits.Memory, "max-redis-memory", stream.DefaultMaxMemory, "`percent` of its maxmemory that Redis may hold; beyond it "+
 		"requests are answered 503, so that others may still write; 0: no limit")
+	fs.IntVar(&c.publicRate, "public-rate", ingest.DefaultPublicRate, "`events` per second that web pages may post for an application "+
+		"whose policy has no limits, twice as many at once; beyond it they are answered 429; 0: any number")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "takes events in over HTTP and appends them to Redis Streams", args); err != nil {
 		return c, err
@@ -66,6 +71,9 @@ func (c *config) validate() error {
 	}
 	if c.limits.Entries < 0 || c.limits.Memory < 0 || c.limits.Memory > 100 {
 		errs = append(errs, errors.New("--max-backlog must be at least 0, --max-redis-memory between 0 and 100"))
+	}
+	if c.publicRate < 0 || c.publicRate > registry.MaxRate {
+		errs = append(errs, fmt.Errorf("--public-rate must be between 0 and %d", registry.MaxRate))
 	}
 	_, err := stream.ParseDurability(c.durability)
 	return errors.Join(append(errs, err, c.serving.Validate())...)
@@ -103,6 +111,12 @@ func serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	limited, err := quota.NewMetrics(telemetry.Meter)
+	if err != nil {
+		return err
+	}
+	limiter := quota.New(client, c.publicRate, time.Now, telemetry.Log, limited)
+	service.Limit(limiter)
 	observer, err := kit.NewObserver(telemetry.Log, telemetry.Meter, telemetry.Tracing)
 	if err != nil {
 		return err
@@ -122,11 +136,12 @@ func serve(ctx context.Context, c config) error {
 		return err
 	}
 
-	// Actors are interrupted in this order: the door closes and drains before the producer stops.
+	// Actors are interrupted in this order: the door closes and drains before the producer stops and limits are settled.
 	var g run.Group
 	g.Add(ports.Stopped(ctx))
 	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, producer.Run))
+	g.Add(ops.Actor(ctx, limiter.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))
 	g.Add(ops.Actor(ctx, guard.Run))
 	g.Add(ops.Actor(ctx, pressure.Run))

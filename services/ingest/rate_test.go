@@ -1,0 +1,210 @@
+package ingest_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/ingest"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+	"github.com/theeye-dev/theeye/services/internal/quota"
+	"github.com/theeye-dev/theeye/services/internal/stream"
+)
+
+// limiting serves the door once more, with limits and a publisher of the test's.
+func (d *door) limiting(p publisher, publicRate int) {
+	d.Helper()
+	observer, err := kit.NewObserver(slog.New(slog.DiscardHandler), metricnoop.Meter{}, false)
+	d.must(err)
+	metrics, err := ingest.NewMetrics(metricnoop.Meter{})
+	d.must(err)
+	settled, err := quota.NewMetrics(metricnoop.Meter{})
+	d.must(err)
+	limiter := quota.New(d.open(), publicRate, time.Now, slog.New(slog.DiscardHandler), settled)
+	d.background(limiter.Run)
+	service := ingest.New(p, func() error { return nil }, time.Now, metrics)
+	service.Limit(limiter)
+	server := httptest.NewServer(ingest.Handler(service, d.keys, nil, observer))
+	d.Cleanup(server.Close)
+	d.url = server.URL
+}
+
+func takesAll(context.Context, []byte) error { return nil }
+
+// slowly is a policy of so low a rate that nothing flows in while a test lasts.
+func slowly(burst int) registry.Policy {
+	return registry.Policy{Limits: &registry.Limits{EventsPerSecond: 1, Burst: burst}}
+}
+
+// left reads how many events an answer says are left.
+func (d *door) left(got answer) int {
+	d.Helper()
+	_, text, _ := strings.Cut(got.header.Get("RateLimit"), ";r=")
+	text, _, _ = strings.Cut(text, ";")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		d.Fatalf("answered %d %s with RateLimit %q", got.status, got.body, got.header.Get("RateLimit"))
+	}
+	return n
+}
+
+// expectLeft allows for what flows in at one a second.
+func (d *door) expectLeft(got answer, status, left int) {
+	d.Helper()
+	if n := d.left(got); got.status != status || n < left || n > left+int(patience/time.Second) {
+		d.Errorf("answered %d %s, left %d, want %d, left %d", got.status, got.body, n, status, left)
+	}
+}
+
+// TestEveryEventCounts, accepted or refused; what is left is told with each answer.
+func TestEveryEventCounts(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.limiting(takesAll, 0)
+	policy := slowly(1000)
+	policy.Limits.MaxEventBytes = 1000
+	a := d.register(nextUID(), policy)
+	got := d.post(a, good)
+	d.expectLeft(got, http.StatusAccepted, 999)
+	if policy := got.header.Get("RateLimit-Policy"); policy != `"application";q=1000;qu="events";w=1000` {
+		t.Errorf("RateLimit-Policy: %s", policy)
+	}
+	d.expectLeft(d.post(a, "["+good+","+unknown+"]"), http.StatusAccepted, 997)
+	d.expectLeft(d.post(a, repeat(unknown, 10)), http.StatusUnprocessableEntity, 987)
+	d.expectLeft(d.post(a, padded(1001)), http.StatusRequestEntityTooLarge, 986)
+	d.expectLeft(d.post(a, "["+good+","+unknown+"]", "Prefer", "handling=strict"), http.StatusUnprocessableEntity, 984)
+	if got := d.post(a, "no events"); got.status != http.StatusBadRequest {
+		t.Errorf("answered %d %s", got.status, got.body)
+	}
+	d.expectLeft(d.post(a, good), http.StatusAccepted, 983)
+	free := d.register(nextUID(), registry.Policy{})
+	if got := d.post(free, good); got.header.Get("RateLimit") != "" || got.header.Get("RateLimit-Policy") != "" {
+		t.Errorf("without a limit answered %v", got.header)
+	}
+}
+
+// TestOverTheRate a request is refused whole; a smaller one still passes.
+func TestOverTheRate(t *testing.T) {
+	t.Parallel()
+	var published atomic.Int32
+	d := newDoor(t)
+	d.limiting(func(context.Context, []byte) error { published.Add(1); return nil }, 0)
+	a := d.register(nextUID(), slowly(1000))
+	d.expectLeft(d.post(a, repeat(good, 800)), http.StatusAccepted, 200)
+	got := d.post(a, repeat(good, 500))
+	d.expectLeft(got, http.StatusTooManyRequests, 200)
+	after, err := strconv.Atoi(got.header.Get("Retry-After"))
+	d.must(err)
+	if got.Code != "rate.exceeded" || after < 300-int(patience/time.Second) || after > 300 || !strings.HasSuffix(got.header.Get("RateLimit"), fmt.Sprintf("t=%d", after)) {
+		t.Errorf("answered %s %v", got.body, got.header)
+	}
+	if want := "the application may send 1 events per second, 1000 at once; the request has 500; nothing was stored"; got.Detail != want {
+		t.Errorf("detail %q", got.Detail)
+	}
+	d.expectLeft(d.post(a, repeat(good, 100)), http.StatusAccepted, 100)
+	if n := published.Load(); n != 2 {
+		t.Errorf("%d requests were published", n)
+	}
+}
+
+// TestExhaustedIsToldBeforeTheBody: who may send nothing need not send it.
+func TestExhaustedIsToldBeforeTheBody(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.limiting(takesAll, 0)
+	a := d.register(nextUID(), slowly(1))
+	d.expectLeft(d.post(a, repeat(good, 1000)), http.StatusAccepted, 0)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
+	d.must(err)
+	defer conn.Close() //nolint:errcheck // the test's end
+	_, err = fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer %s\r\nContent-Length: 100000\r\n\r\n", a.key)
+	d.must(err)
+	d.must(conn.SetReadDeadline(time.Now().Add(patience)))
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	d.must(err)
+	defer response.Body.Close() //nolint:errcheck // only read
+	if h := response.Header; response.StatusCode != http.StatusTooManyRequests || h.Get("Retry-After") == "" || h.Get("RateLimit") == "" || h.Get("RateLimit-Policy") == "" {
+		t.Errorf("answered %d %v", response.StatusCode, h)
+	}
+}
+
+// TestWhatWasNotStoredIsGivenBack, unless nobody knows whether it was.
+func TestWhatWasNotStoredIsGivenBack(t *testing.T) {
+	t.Parallel()
+	outcomes := make(chan error, 1)
+	d := newDoor(t)
+	d.limiting(func(context.Context, []byte) error { return <-outcomes }, 0)
+	for _, c := range []struct {
+		err  error
+		left int
+	}{{stream.ErrOverloaded, 1000}, {stream.ErrRefused, 1000}, {stream.ErrStopped, 1000}, {errors.New("no answer"), 900}} {
+		a := d.register(nextUID(), slowly(1000))
+		outcomes <- fmt.Errorf("publish: %w", c.err)
+		if got := d.post(a, repeat(good, 100)); got.status != http.StatusServiceUnavailable {
+			t.Errorf("%v: answered %d %s", c.err, got.status, got.body)
+		}
+		outcomes <- nil
+		d.expectLeft(d.post(a, good), http.StatusAccepted, c.left-1)
+	}
+}
+
+// TestWebPagesHaveTheirOwnLimit: that of the application's policy, or the installation's; pages may read what it is.
+func TestWebPagesHaveTheirOwnLimit(t *testing.T) {
+	t.Parallel()
+	const page = "https://shop.example.com"
+	d := newDoor(t)
+	d.limiting(takesAll, 1)
+	own := slowly(1000)
+	own.Origins = []string{page}
+	for name, c := range map[string]struct {
+		policy registry.Policy
+		most   int
+	}{"own": {own, 1000}, "none": {registry.Policy{Origins: []string{page}}, 2}} {
+		a := d.register(nextUID(), c.policy)
+		post := func(n int) answer {
+			return d.send(http.MethodPost, "/v1/events?key="+a.ClientID, strings.NewReader(repeat(good, n)), "Origin", page)
+		}
+		d.expectLeft(post(c.most), http.StatusAccepted, 0)
+		got := post(c.most)
+		if got.status != http.StatusTooManyRequests || got.Code != "rate.exceeded" || !strings.HasPrefix(got.header.Get("RateLimit"), `"public";`) ||
+			!strings.HasPrefix(got.Detail, "web pages of the application may send 1 events") {
+			t.Errorf("%s: answered %d %s %v", name, got.status, got.body, got.header)
+		}
+		for _, field := range []string{"Retry-After", "RateLimit", "RateLimit-Policy"} {
+			if got.header.Get(field) == "" || !strings.Contains(got.header.Get("Access-Control-Expose-Headers"), field) {
+				t.Errorf("%s: pages cannot read %s: %v", name, field, got.header)
+			}
+		}
+		if got := d.post(a, repeat(good, 900)); got.status != http.StatusAccepted {
+			t.Errorf("%s: its servers are answered %d %s", name, got.status, got.body)
+		}
+	}
+}
+
+// TestLimitsFollowThePolicy within the moment that it takes a replica to read it.
+func TestLimitsFollowThePolicy(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.limiting(takesAll, 0)
+	a := d.register(nextUID(), slowly(1))
+	d.expectLeft(d.post(a, good), http.StatusAccepted, 0)
+	a.Policy.Limits = nil
+	d.log.publish(a.Application)
+	d.eventually(func() bool {
+		got := d.post(a, good)
+		return got.status == http.StatusAccepted && got.header.Get("RateLimit") == ""
+	})
+}
