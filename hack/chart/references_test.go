@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -227,6 +228,22 @@ func TestAdminAPIsHaveNoRoute(t *testing.T) {
 		"gateway to " + fullname + "-auth": want, "gateway to " + fullname + "-ingest": {"PathPrefix /"},
 	}, routes); diff != "" {
 		t.Errorf("other routes than wanted (-want):\n%s", diff)
+	}
+}
+
+// Proxies are believed by who has a public port, and by nobody when none is named.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	v := with(t, `{trustedProxies: [10.0.0.0/8, "fd00::1"]}`)
+	for _, component := range []string{"ingest", "auth", "persistence", "operator"} {
+		if got := slices.Contains(v.component(t, component).Container().Args, "--trusted-proxies=10.0.0.0/8,fd00::1"); got != (component != "operator") {
+			t.Errorf("%s is told of the proxies: %v", component, got)
+		}
+		for _, arg := range with(t, `{}`).component(t, component).Container().Args {
+			if strings.Contains(arg, "proxies") {
+				t.Errorf("%s has %s", component, arg)
+			}
+		}
 	}
 }
 
