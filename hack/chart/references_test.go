@@ -204,7 +204,7 @@ func TestRoutesFindServices(t *testing.T) {
 func TestAdminAPIsHaveNoRoute(t *testing.T) {
 	t.Parallel()
 	v := with(t, `{ingress: {enabled: true, host: e.example.com}, gateway: {enabled: true, parentRefs: [{name: a}], hostnames: [g.example.com]}}`)
-	want := []string{"Exact /.well-known/oauth-authorization-server", "Exact /v1/jwks", "Exact /v1/token"}
+	want := []string{"Exact /.well-known/jwks.json", "Exact /.well-known/oauth-authorization-server", "Exact /v1/token"}
 	routes := map[string][]string{}
 	for _, path := range typed[networkingv1.Ingress](t, v, "Ingress")[0].Spec.Rules[0].HTTP.Paths {
 		service := path.Backend.Service.Name
