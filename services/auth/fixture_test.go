@@ -107,7 +107,7 @@ func newFixtureOn(t *testing.T, postgresURL, redisURL string) *fixture {
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	f.url = f.serve(NewTokens(f.service.signer, f.keys, f.clock.Now))
+	f.url = f.serve(NewTokens(f.service.signer, f.keys, nil, f.clock.Now))
 	return f
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // Tokens gives access tokens to clients that show a credential (OAuth 2.0 client credentials, RFC 6749, section 4.4).
@@ -19,15 +20,17 @@ import (
 type Tokens struct {
 	signer *Signer
 	keys   *keyring.Keyring
-	now    func() time.Time
+	// failures limits wrong credentials by address; nil: nothing does.
+	failures *kit.Failures
+	now      func() time.Time
 }
 
-// NewTokens returns Tokens by a signer and a keyring; nil where nothing signs.
-func NewTokens(signer *Signer, keys *keyring.Keyring, now func() time.Time) *Tokens {
+// NewTokens returns Tokens by a signer and a keyring; nil where nothing signs. failures may be nil.
+func NewTokens(signer *Signer, keys *keyring.Keyring, failures *kit.Failures, now func() time.Time) *Tokens {
 	if signer == nil {
 		return nil
 	}
-	return &Tokens{signer: signer, keys: keys, now: now}
+	return &Tokens{signer: signer, keys: keys, failures: failures, now: now}
 }
 
 // tokenRequest is a client that is known, and what it asks for.

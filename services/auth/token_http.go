@@ -33,7 +33,7 @@ func (t *Tokens) decode(ctx context.Context, r *http.Request) (asked tokenReques
 	if err != nil {
 		return asked, err
 	}
-	if asked.Principal, err = t.authenticate(ctx, credential); err != nil {
+	if asked.Principal, err = t.authenticate(ctx, r, credential); err != nil {
 		return asked, err
 	}
 	asked.Scopes, err = scopesOf(form[paramScope])
@@ -41,11 +41,13 @@ func (t *Tokens) decode(ctx context.Context, r *http.Request) (asked tokenReques
 }
 
 // authenticate finds whose credential it is; as unknown client ids wrong secrets are refused, by the same steps.
-func (t *Tokens) authenticate(ctx context.Context, c shown) (keyring.Principal, error) {
+func (t *Tokens) authenticate(ctx context.Context, r *http.Request, c shown) (keyring.Principal, error) {
 	if c.clientID == "" {
 		return keyring.Principal{}, fault.New(fault.CodeUnauthenticated, "the client id is missing")
 	}
-	return t.keys.Authenticate(ctx, c.clientID, c.secret)
+	return kit.Limited(ctx, t.failures, r, func(ctx context.Context) (keyring.Principal, error) {
+		return t.keys.Authenticate(ctx, c.clientID, c.secret)
+	})
 }
 
 // scopesOf reads the scopes that a client asks for; all when it does not say.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"go.opentelemetry.io/otel/metric/noop"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/atonce"
 	"github.com/theeye-dev/theeye/services/internal/fault"
-	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
@@ -186,6 +189,34 @@ func TestUnknownClientsCostWhatWrongSecretsCost(t *testing.T) {
 	}
 }
 
+// TestWrongSecretsAreLimited by the address that they come from, and right ones pass in any case.
+func TestWrongSecretsAreLimited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	a := f.enrol(nil)
+	f.follow()
+	one := func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
+	begin := f.clock.Now() // and it stays: no budget grows
+	failures, err := kit.NewFailures(one, func() time.Time { return begin }, noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := f.serve(NewTokens(f.service.signer, f.keys, failures, f.clock.Now))
+	wrong := clientApp{clientID: a.clientID, key: "x"}
+	limited := 0
+	for range 110 {
+		got := f.ask(at+tokenPath, wrong.form(nil))
+		if got.status == http.StatusTooManyRequests && got.Error == "temporarily_unavailable" && got.header.Get("Retry-After") != "" {
+			limited++
+		} else if got.status != http.StatusUnauthorized {
+			t.Fatalf("answered %d %s", got.status, got.text)
+		}
+	}
+	if got := f.ask(at+tokenPath, a.form(nil)); got.status != http.StatusOK || limited != 10 {
+		t.Errorf("%d of 110 were limited; a right one is answered %d %s", limited, got.status, got.text)
+	}
+}
+
 // TestTokensDieWithTheirCredential: no token outlives it, and none is given for it afterwards.
 func TestTokensDieWithTheirCredential(t *testing.T) {
 	t.Parallel()
@@ -245,7 +276,7 @@ func TestNoKeysAreNoRefusal(t *testing.T) {
 		if what == "sealed" {
 			_ = s.Renew(t.Context()) // it fails, and the signer says so
 		}
-		at := f.serve(NewTokens(s, f.keys, f.clock.Now))
+		at := f.serve(NewTokens(s, f.keys, nil, f.clock.Now))
 		temporarily(what, at)
 		response, err := testenv.HTTP(t).Get(at + keysPath)
 		if err != nil {
@@ -258,7 +289,7 @@ func TestNoKeysAreNoRefusal(t *testing.T) {
 	f.clock.Advance(keyLife + keyLead) // nobody has made a key meanwhile
 	f.eventually("the log is followed again", func() bool { return f.keys.Ready() == nil })
 	temporarily("the last key has ended", f.url)
-	without := f.serve(NewTokens(nil, f.keys, f.clock.Now))
+	without := f.serve(NewTokens(nil, f.keys, nil, f.clock.Now))
 	response, err := http.Post(without+tokenPath, formType, strings.NewReader(a.form(nil))) // where the contract has more
 	if err != nil {
 		t.Fatal(err)
@@ -339,7 +370,7 @@ func TestIssuerWithAPath(t *testing.T) {
 	f.follow()
 	s := f.newSigner("https://example.com/eye", encryptionKey)
 	f.renewed(s)
-	at := f.serve(NewTokens(s, f.keys, f.clock.Now))
+	at := f.serve(NewTokens(s, f.keys, nil, f.clock.Now))
 	for _, path := range []string{metadataPath + "/eye", metadataPath, "/eye" + metadataPath} {
 		var about metadata
 		f.get(at+path, &about)
@@ -354,7 +385,7 @@ func TestIssuerWithAPath(t *testing.T) {
 	}
 	f.eventually("a token of the issuer is good", func() bool {
 		got := f.ask(at+"/eye"+tokenPath, a.form(nil))
-		_, err := f.keys.Token(keyring.AtOnce(t.Context()), got.Token)
+		_, err := f.keys.Token(atonce.Context(t.Context()), got.Token)
 		return err == nil
 	})
 	response, err := http.Get(at + "/eye/v1/applications")

@@ -172,7 +172,7 @@ func serve(ctx context.Context, c *config) error {
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
 		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 	}
-	tokens := auth.NewTokens(signer, keys, time.Now)
+	tokens := auth.NewTokens(signer, keys, failures, time.Now)
 	ports, err := c.serving.Bind(telemetry, auth.NewHandler(service, who, tokens, observer), health)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/atonce"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
@@ -355,7 +356,7 @@ func TestTokenRefusalsWaitForProof(t *testing.T) {
 		if _, err := ring.Token(ended, token); away(err) != nil {
 			t.Errorf("%s: does not wait: %v", name, err)
 		}
-		if _, err := ring.Token(AtOnce(t.Context()), token); denied(err) != nil {
+		if _, err := ring.Token(atonce.Context(t.Context()), token); denied(err) != nil {
 			t.Errorf("%s: at once: %v", name, err)
 		}
 		ring.prove(now)
@@ -384,7 +385,7 @@ func TestVerifiedTokensAreHeldAgainstTheRing(t *testing.T) {
 	clock := now
 	ring.now = func() time.Time { return clock }
 	token := s.token(claims(a, now))
-	use := func() error { _, err := ring.Token(AtOnce(t.Context()), token); return err }
+	use := func() error { _, err := ring.Token(atonce.Context(t.Context()), token); return err }
 	sum := digest(sha256.Sum256([]byte(token)))
 	if err := use(); err != nil {
 		t.Fatal(err)
@@ -462,7 +463,7 @@ func FuzzToken(f *testing.F) {
 		f.Add(p.token())
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := ring.Token(AtOnce(context.Background()), text)
+		p, err := ring.Token(atonce.Context(context.Background()), text)
 		switch {
 		case (err == nil) != (text == good):
 			t.Fatalf("answered %+v, %v", p, err)
