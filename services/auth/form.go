@@ -23,7 +23,7 @@ const (
 	paramGrant  = "grant_type"
 	paramScope  = "scope"
 	paramID     = "client_id"
-	paramSecret = "client_secret" //nolint:gosec // the name of one
+	paramSecret = "client_secret"
 )
 
 // readForm returns the parameters of a request. One without a value is as if it were not there, and none may come twice

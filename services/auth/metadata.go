@@ -12,7 +12,7 @@ import (
 
 // The paths of clients. What routes them from outside routes no other: the admin API is beside them.
 const (
-	tokenPath    = "/v1/token" //nolint:gosec // a path
+	tokenPath    = "/v1/token"
 	keysPath     = "/.well-known/jwks.json"
 	metadataPath = "/.well-known/oauth-authorization-server"
 )
@@ -36,8 +36,8 @@ type metadata struct {
 // documentation explains the API to people.
 const documentation = "https://github.com/theeye-dev/theeye/blob/main/api/openapi.yaml"
 
-// Metadata returns the description.
-func (t *Tokens) Metadata(context.Context, struct{}) (metadata, error) {
+// describe returns the description.
+func (t *Tokens) describe(context.Context, struct{}) (metadata, error) {
 	issuer := t.signer.Issuer
 	return metadata{
 		Issuer: issuer, TokenEndpoint: issuer + tokenPath, KeySet: issuer + keysPath,
@@ -48,9 +48,9 @@ func (t *Tokens) Metadata(context.Context, struct{}) (metadata, error) {
 
 // mount serves the paths of clients. Nobody has to be authorized for them.
 func (t *Tokens) mount(a api) {
-	a.mux.Handle("POST "+tokenPath, a.observer.Route(tokenPath, kit.HandlerTelling(tellToken, t.Issue, t.decode, encodeToken)))
+	a.mux.Handle("POST "+tokenPath, a.observer.Route(tokenPath, kit.HandlerTelling(tellToken, t.issue, t.decode, encodeToken)))
 	a.mux.Handle("GET "+keysPath, a.observer.Route(keysPath, kit.Handler(t.signer.KeySet, nothing, kept)))
-	a.mux.Handle("GET "+metadataPath, a.observer.Route(metadataPath, kit.Handler(t.Metadata, nothing, kept)))
+	a.mux.Handle("GET "+metadataPath, a.observer.Route(metadataPath, kit.Handler(t.describe, nothing, kept)))
 	a.refuse(tokenPath, http.MethodPost)
 	a.refuse(keysPath, "GET, HEAD")
 	a.refuse(metadataPath, "GET, HEAD")

@@ -47,8 +47,8 @@ type token struct {
 	Scope       string `json:"scope"`
 }
 
-// Issue gives a token. It is good for registry.TokenLife, and no longer than the credential.
-func (t *Tokens) Issue(_ context.Context, asked tokenRequest) (token, error) {
+// issue gives a token. It is good for registry.TokenLife, and no longer than the credential.
+func (t *Tokens) issue(_ context.Context, asked tokenRequest) (token, error) {
 	if asked.Application.Policy.Suspended {
 		return token{}, fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -129,9 +130,7 @@ func newKey(clientID string) string { return apikey.New("test", clientID, "1") }
 // form of a request with client id and secret in it, and further parameters, which replace those.
 func (a clientApp) form(further url.Values) string {
 	form := url.Values{"grant_type": {grantType}, "client_id": {a.clientID}, "client_secret": {a.key}}
-	for name, values := range further {
-		form[name] = values
-	}
+	maps.Copy(form, further)
 	return form.Encode()
 }
 
