@@ -14,7 +14,7 @@ import (
 
 // promises are all of them. Those that count what came before stand at the end.
 func promises() []promise {
-	return slices.Concat(ofRequests(), ofOtherServices(), ofEvents(), ofJSON(), ofPolicies(), ofCounts())
+	return slices.Concat(ofRequests(), ofOtherServices(), ofTokens(), ofEvents(), ofJSON(), ofPolicies(), ofCounts())
 }
 
 const sound = `{"session_id":"s","category":"c","name":"n"}`
@@ -55,6 +55,7 @@ func ofRequests() []promise {
 		{situation: unreadable, code: "request.content_coding", header: []string{"Content-Encoding", "br"}, body: sound, status: 415, headers: coding},
 		{situation: unknownKey, code: "credential.invalid", as: "nobody", body: sound, status: 401, headers: challenge},
 		{situation: unknownKey, code: "credential.invalid", as: "nobody", header: []string{"Authorization", "Bearer " + apikey.New("test", "eye_000000000000000000000000", "1")}, body: sound, status: 401, headers: challenge},
+		{situation: unknownKey, code: "credential.invalid", as: "nobody", header: []string{"Authorization", "Bearer " + unsigned}, body: sound, status: 401, headers: challenge, detail: "Ed25519"},
 		{situation: notAllowed, code: "application.suspended", as: "suspended", body: sound, status: 403, again: true},
 		{situation: notAllowed, code: "origin.forbidden", at: "ingest /v1/events?key=PAGES", as: "nobody", header: []string{"Origin", "https://shop.example.org"}, body: sound, status: 403, detail: "https://shop.example.org"},
 		{situation: notAllowed, code: "origin.forbidden", at: "ingest /v1/events?key=PAGES", as: "nobody", body: sound, status: 403},
@@ -80,6 +81,31 @@ func ofOtherServices() []promise {
 		{code: "conflict", method: "PUT", at: "auth /v1/applications/UID/credentials/more", as: "admin", body: `{"sha256":"` + strings.Repeat("a", 64) + `"}`, status: 409, detail: "limit"},
 		{code: "request.malformed", method: "PUT", at: "auth /v1/applications/UID", as: "admin", body: `{`, status: 400},
 		{code: "credential.invalid", method: "GET", at: "auth /v1/applications", as: "shop", status: 401},
+		{code: "credential.invalid", method: "GET", at: "persistence /v1/events", as: "nobody", header: []string{"Authorization", "Bearer " + unsigned}, status: 401, headers: []string{"WWW-Authenticate"}},
+	}
+}
+
+// unsigned says that it is an access token, and that nobody has signed it.
+const unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30."
+
+// ofTokens are the promises of auth to clients that want a token.
+func ofTokens() []promise {
+	const grant = "grant_type=client_credentials"
+	form, unkept := []string{"Content-Type", "application/x-www-form-urlencoded"}, []string{"Cache-Control"}
+	asked := func(code, body string, status int, detail string) promise {
+		return promise{code: code, at: "auth /v1/token", as: "nobody", header: form, body: body, status: status, detail: detail, headers: unkept}
+	}
+	unknown := asked("credential.invalid", grant, 401, "HTTP Basic, or")
+	unknown.headers = []string{"WWW-Authenticate", "Cache-Control"}
+	media := asked("request.media_type", grant, 415, "x-www-form-urlencoded")
+	media.header, media.headers = nil, []string{"Accept", "Cache-Control"}
+	return []promise{
+		unknown, media,
+		asked("credential.invalid", grant+"&client_id=eye_000000000000000000000000&client_secret="+apikey.New("test", "eye_000000000000000000000000", "1"), 401, "unknown"),
+		asked("request.parameter", "grant_type=password", 400, "client_credentials"),
+		asked("request.parameter", grant+"&"+grant, 400, "2 times"),
+		asked("request.too_large", grant+"&x="+strings.Repeat("x", 8<<10), 413, "8192"),
+		{code: "method_not_allowed", method: "GET", at: "auth /v1/token", as: "nobody", status: 405, headers: []string{"Allow"}},
 	}
 }
 

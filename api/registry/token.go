@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"encoding/hex"
+	"time"
+)
 
 // FieldKeys is the hash's field with the newest SigningKeys in JSON, and the field of log entries that bring them. Such
 // an entry has no FieldRecord: a reader that knows nothing of it takes a snapshot, and there it reads no field but those
@@ -44,13 +47,12 @@ type TokenClaims struct {
 	Scope    string `json:"scope"`
 	// Credential is the id of the credential that the token was given for, and with which it dies.
 	Credential string `json:"credential"`
+	// Key is the Mark of that credential's key: the token also dies when the credential gets another key under its id.
+	Key string `json:"key"`
 }
 
-// Scope is what an access token allows.
-type Scope string
+// markBytes of a digest tell the few keys apart that a credential ever has, and are no use to anybody else.
+const markBytes = 8
 
-// The scopes. An API key has all of them.
-const (
-	ScopeWrite Scope = "events:write" // post events
-	ScopeRead  Scope = "events:read"  // read the application's own data
-)
+// Mark is the beginning of a digest, by which an access token names the key that it was given for.
+func (d Digest) Mark() string { return hex.EncodeToString(d[:markBytes]) }

@@ -228,7 +228,7 @@ func TestBothSidesAgree(t *testing.T) {
 			}
 		}
 	}
-	if agreed != 9 { // those of testdata/edges/defaults.txt that have two names
+	if agreed != 10 { // those of testdata/edges/defaults.txt that have two names
 		t.Errorf("%d edges", agreed)
 	}
 }

@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -203,7 +204,7 @@ func TestRoutesFindServices(t *testing.T) {
 func TestAdminAPIsHaveNoRoute(t *testing.T) {
 	t.Parallel()
 	v := with(t, `{ingress: {enabled: true, host: e.example.com}, gateway: {enabled: true, parentRefs: [{name: a}], hostnames: [g.example.com]}}`)
-	want := []string{"Exact /.well-known/oauth-authorization-server", "Exact /v1/jwks", "Exact /v1/token"}
+	want := []string{"Exact /.well-known/jwks.json", "Exact /.well-known/oauth-authorization-server", "Exact /v1/token"}
 	routes := map[string][]string{}
 	for _, path := range typed[networkingv1.Ingress](t, v, "Ingress")[0].Spec.Rules[0].HTTP.Paths {
 		service := path.Backend.Service.Name
@@ -227,6 +228,22 @@ func TestAdminAPIsHaveNoRoute(t *testing.T) {
 		"gateway to " + fullname + "-auth": want, "gateway to " + fullname + "-ingest": {"PathPrefix /"},
 	}, routes); diff != "" {
 		t.Errorf("other routes than wanted (-want):\n%s", diff)
+	}
+}
+
+// Proxies are believed by who has a public port, and by nobody when none is named.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	v := with(t, `{trustedProxies: [10.0.0.0/8, "fd00::1"]}`)
+	for _, component := range []string{"ingest", "auth", "persistence", "operator"} {
+		if got := slices.Contains(v.component(t, component).Container().Args, "--trusted-proxies=10.0.0.0/8,fd00::1"); got != (component != "operator") {
+			t.Errorf("%s is told of the proxies: %v", component, got)
+		}
+		for _, arg := range with(t, `{}`).component(t, component).Container().Args {
+			if strings.Contains(arg, "proxies") {
+				t.Errorf("%s has %s", component, arg)
+			}
+		}
 	}
 }
 

@@ -117,9 +117,11 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`auth: {issuerURL: "auth.example.com"}`,
 		`auth: {issuerURL: "https://auth.example.com?a=b"}`,
 		`auth: {signingKey: {existingSecretName: "Not A Name"}}`,
+		`trustedProxies: [proxy.example.com]`,
 		`ingest: {requestMemory: 63}`,
 		`ingest: {maxBacklog: -1}`,
 		`ingest: {publicRate: -1}`,
+		`trustedProxies: [10.0.0.0/8, 10.0.0.0/8]`,
 	} {
 		refuse(t, parseYAML(t, []byte(values)))
 	}

@@ -145,6 +145,9 @@ func TestIssuer(t *testing.T) {
 		if args := v.component(t, "auth").Container().Args; !slices.Contains(args, "--issuer-url="+want) {
 			t.Errorf("%s: auth is not %s: %v", values, want, args)
 		}
+		if args := v.component(t, "operator").Container().Args; !slices.Contains(args, "--token-url="+want+"/v1/token") {
+			t.Errorf("%s: the operator does not tell %s/v1/token: %v", values, want, args)
+		}
 	}
 }
 

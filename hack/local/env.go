@@ -21,6 +21,7 @@ const (
 	keyClientID     = "THEEYE_CLIENT_ID"
 	keyClientSecret = "THEEYE_CLIENT_SECRET" //nolint:gosec // the name of one
 	keyAPIKey       = "THEEYE_API_KEY"       //nolint:gosec // the name of one
+	keyTokenURL     = "THEEYE_TOKEN_URL"     //nolint:gosec // the name of a URL
 )
 
 // publicKey and opsKey are the keys of a service's URLs.
@@ -77,7 +78,7 @@ func (e *environment) set(key, value string) {
 func order() []string {
 	keys := []string{
 		publicKey("ingest"), publicKey("auth"), publicKey("persistence"),
-		keyClientID, keyClientSecret, keyAPIKey, keyAdminToken, keyRedisURL, keyPostgresURL,
+		keyClientID, keyClientSecret, keyAPIKey, keyTokenURL, keyAdminToken, keyRedisURL, keyPostgresURL,
 	}
 	for _, name := range serviceNames {
 		keys = append(keys, opsKey(name))

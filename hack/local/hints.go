@@ -16,6 +16,12 @@ Paste these, from here:
     -d '[{"session_id":"my-session","category":"page interaction","name":"cta click","data":{"element":"chat"}},
          {"session_id":"my-session","category":"form interaction","name":"submit","data":"not an object"}]'
 
+  # the same with an access token, as OAuth 2.0 clients get it
+  token=$(curl -sS -u "$THEEYE_CLIENT_ID:$THEEYE_CLIENT_SECRET" "$THEEYE_TOKEN_URL" -d grant_type=client_credentials |
+    sed 's/.*"access_token":"\([^"]*\).*/\1/')
+  curl -sS -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$THEEYE_INGEST_URL/v1/events" \
+    -d '{"session_id":"my-session","category":"page interaction","name":"scroll"}'
+
   # an accepted event can be read within a second
   sleep 1
   # read: by session, by category, by time range, by all three

@@ -92,6 +92,7 @@ func (l *layout) upServices(ctx context.Context, e *environment, taken ports) er
 			return err
 		}
 	}
+	e.set(keyTokenURL, e.values[publicKey("auth")]+"/v1/token")
 	if err := e.write(); err != nil {
 		return err
 	}

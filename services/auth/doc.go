@@ -21,5 +21,9 @@
 // minute, compares them with its resources, and so finds what a crash or an outage has left: what it lacks it sends
 // again, what has no resource any more it ends. A PUT of what is there already changes nothing and wakes no reader.
 //
-// Who may do all this is an Authorizer's to say: the admin token, the operator's service account (package kube), or both.
+// Access tokens (Tokens) are signed by keys that the Signer keeps: made a day before their use, encrypted in the database,
+// public in the log. Whom a token may be given to is the keyring's to say, which follows the log here as it does in ingest
+// and persistence: strangers reach no database, and one that was lost makes nobody unknown.
+//
+// Who may change anything is an Authorizer's to say: the admin token, the operator's service account (package kube), or both.
 package auth

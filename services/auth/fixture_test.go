@@ -20,6 +20,7 @@ import (
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/admin"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/postgres"
 	"github.com/theeye-dev/theeye/services/internal/stream"
@@ -39,8 +40,10 @@ type fixture struct {
 	redis   redis.UniversalClient
 	service *Service
 	healer  *healer
+	keys    *keyring.Keyring
 	url     string
 	clock   *clock
+	serve   func(*Tokens) (url string) // another replica's port, until the test ends
 }
 
 // clock is the time that the service sees; a test moves it.
@@ -98,9 +101,13 @@ func newFixtureOn(t *testing.T, postgresURL, redisURL string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(NewHandler(f.service, token, observer))
-	t.Cleanup(server.Close)
-	f.url = server.URL
+	f.keys = keyring.New(f.clock.Now)
+	f.serve = func(tokens *Tokens) string {
+		server := httptest.NewServer(NewHandler(f.service, token, tokens, observer))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	f.url = f.serve(NewTokens(f.service.signer, f.keys, nil, f.clock.Now))
 	return f
 }
 

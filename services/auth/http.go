@@ -27,8 +27,8 @@ type Applications struct {
 	NextCursor   string                 `json:"next_cursor,omitempty"` // absent on the last page
 }
 
-// NewHandler serves the admin API of a service.
-func NewHandler(s *Service, who Authorizer, observer *kit.Observer) *http.ServeMux {
+// NewHandler serves the admin API of a service, and what clients need to get access tokens; tokens may be nil.
+func NewHandler(s *Service, who Authorizer, tokens *Tokens, observer *kit.Observer) *http.ServeMux {
 	const (
 		applications = "/v1/applications"
 		application  = applications + "/{uid}"
@@ -49,7 +49,13 @@ func NewHandler(s *Service, who Authorizer, observer *kit.Observer) *http.ServeM
 	a.mux.Handle("/", observer.Route("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fault.Write(w, fault.New(fault.CodeNotFound, "nothing is served at this path"))
 	})))
-	return a.mux
+	if tokens == nil {
+		return a.mux
+	}
+	tokens.mount(a)
+	all := http.NewServeMux()
+	all.Handle("/", tokens.underIssuer(a.mux))
+	return all
 }
 
 // api is what all routes have in common.

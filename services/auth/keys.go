@@ -17,7 +17,7 @@ const (
 	// out is worth little for long.
 	keyLife = 30 * 24 * time.Hour
 	// keyLead is how long before its first use a key is published. Every reader of the application log has it at once;
-	// a day is for third parties that cache the key set (jwksAge).
+	// a day is for third parties that cache the key set (cacheFor).
 	keyLead = 24 * time.Hour
 	// keySlack is how far apart the clocks of two replicas may be: a key is checked for that much longer than it is used,
 	// and the very first one is used that much earlier.
@@ -60,6 +60,9 @@ func thumbprint(public ed25519.PublicKey) (string, error) {
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
+
+// public is the key that checks.
+func (k *signingKey) public() ed25519.PublicKey { return k.PublicKey }
 
 // sealedAs is what the private key is bound to.
 func (k *signingKey) sealedAs() string { return k.ID + "\x00" + k.Issuer }

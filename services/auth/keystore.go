@@ -13,8 +13,8 @@ const keyLock = 0x7468656579650004
 const selectKeys = `SELECT id, issuer, public_key, sealed, sign_from, sign_until, revision
 	FROM auth.signing_keys ORDER BY sign_from, id`
 
-// SigningKeys returns all signing keys, sealed.
-func (s *Store) SigningKeys(ctx context.Context) ([]signingKey, error) {
+// allKeys returns all signing keys, sealed.
+func (s *Store) allKeys(ctx context.Context) ([]signingKey, error) {
 	return signingKeys(ctx, s.pool)
 }
 
@@ -30,9 +30,9 @@ func signingKeys(ctx context.Context, db querier) ([]signingKey, error) {
 	return keys, nil
 }
 
-// ChangeSigningKeys replaces all signing keys by what edit makes of them, and returns these. Nobody else changes them
+// changeKeys replaces all signing keys by what edit makes of them, and returns these. Nobody else changes them
 // meanwhile.
-func (s *Store) ChangeSigningKeys(
+func (s *Store) changeKeys(
 	ctx context.Context, edit func([]signingKey) ([]signingKey, error),
 ) (after []signingKey, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {

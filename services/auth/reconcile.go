@@ -203,6 +203,9 @@ func (h *healer) repair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.renewKeys(ctx); err != nil { // before anybody takes the log for whole, and a good token for a wrong one
+		return err
+	}
 	done, err := h.log.Finish(ctx, token, count)
 	if err == nil && !done {
 		err = errAgain

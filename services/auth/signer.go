@@ -76,7 +76,7 @@ func (s *Signer) Renew(ctx context.Context) error {
 
 // renew returns the keys, opened, once the database and the log both have them.
 func (s *Signer) renew(ctx context.Context) ([]signingKey, error) {
-	known, err := s.store.SigningKeys(ctx)
+	known, err := s.store.allKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Signer) renew(ctx context.Context) ([]signingKey, error) {
 	}
 	keys, err := s.edit(ctx, slices.Clone(known), logged) // almost always there is nothing to do, and no lock to take
 	if err == nil && changed(known, keys) {
-		keys, err = s.store.ChangeSigningKeys(ctx, func(known []signingKey) ([]signingKey, error) {
+		keys, err = s.store.changeKeys(ctx, func(known []signingKey) ([]signingKey, error) {
 			return s.edit(ctx, known, logged)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/theeye-dev/theeye/api/apikey"
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
@@ -17,9 +18,14 @@ const DefaultPublicRate = 500
 // keyParameter is the query parameter with a client id, for beacons: they cannot set headers.
 const keyParameter = "key"
 
-// authenticate finds who sent a request: an application by one of its credentials, or a web page by the client id alone.
+// authenticate finds who sent a request, and may send events: an application by one of its credentials, or a web page by
+// the client id alone.
 func (d *decoder) authenticate(ctx context.Context, r *http.Request) (keyring.Principal, error) {
-	return kit.Limited(ctx, d.failures, r, func(ctx context.Context) (keyring.Principal, error) { return d.find(ctx, r) })
+	principal, err := kit.Limited(ctx, d.failures, r, func(ctx context.Context) (keyring.Principal, error) { return d.find(ctx, r) })
+	if err != nil {
+		return principal, err
+	}
+	return principal, principal.Require(registry.ScopeWrite)
 }
 
 func (d *decoder) find(ctx context.Context, r *http.Request) (keyring.Principal, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
@@ -68,26 +69,26 @@ func decodeUID(req *http.Request) (uuid.UUID, error) {
 const keyPrefix = "eye_"
 
 // manages tells whether the sender is the operator or an administrator (uuid.Nil), or an application, and which. An
-// application's key is never shown to the Kubernetes API: only other bearer tokens are.
+// application's key or access token is never shown to the Kubernetes API: only other bearer tokens are.
 func (r *Reader) manages(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
 	if r.Admin.Authorize(ctx, req) == nil {
 		return uuid.Nil, nil
 	}
 	if req.Header.Get("Authorization") == "" {
-		return uuid.Nil, fault.New(fault.CodeUnauthenticated, "send Authorization: Bearer (the operator's token, the admin token or an API key), or Basic")
+		return uuid.Nil, fault.New(fault.CodeUnauthenticated, "send Authorization: Bearer (the operator's token, the admin token, an API key or an access token), or Basic")
 	}
 	return kit.Limited(ctx, r.Failures, req, func(ctx context.Context) (uuid.UUID, error) { return r.manager(ctx, req) })
 }
 
 func (r *Reader) manager(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
-	if token, ok := kit.Bearer(req); ok && r.Operator != nil && !strings.HasPrefix(token, keyPrefix) {
+	if token, ok := kit.Bearer(req); ok && r.Operator != nil && !strings.HasPrefix(token, keyPrefix) && !keyring.IsToken(token) {
 		return uuid.Nil, asFault(r.Operator.Authorize(ctx, req))
 	}
 	principal, err := kit.Authenticate(ctx, r.Keys, req)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return principal.Application.UID, nil
+	return principal.Application.UID, principal.Require(registry.ScopeRead)
 }
 
 // asFault makes an authorizer's trouble 503: the token may be right.

@@ -28,6 +28,9 @@ type operator struct{}
 
 const operatorToken = "an-operator-token-for-tests"
 
+// accessToken says that it is one of ours, and is none.
+const accessToken = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30." //nolint:gosec // {"alg":"none","typ":"at+jwt"}
+
 func (operator) Authorize(_ context.Context, r *http.Request) error {
 	switch token, _ := kit.Bearer(r); token {
 	case operatorToken:
@@ -37,8 +40,8 @@ func (operator) Authorize(_ context.Context, r *http.Request) error {
 	case "while-the-api-server-is-away":
 		return errors.New("secret cause")
 	}
-	if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "+keyPrefix) {
-		return errors.New("an API key was shown to the API server")
+	if token, _ := kit.Bearer(r); strings.HasPrefix(token, keyPrefix) || keyring.IsToken(token) {
+		return errors.New("an API key or an access token was shown to the API server")
 	}
 	return fault.New(fault.CodeUnauthenticated, "the token is unknown")
 }
@@ -111,6 +114,7 @@ func TestWhoMayAskAboutApplications(t *testing.T) {
 		"no API server":           {"Bearer while-the-api-server-is-away", 503, 503, "cannot be checked now"},
 		"unknown token":           {"Bearer wrong", 401, 401, "unknown"},
 		"unknown key":             {"Bearer " + apikey.New("test", apikey.ClientID(shop), "1"), 401, 401, "unknown or revoked"},
+		"wrong access token":      {"Bearer " + accessToken, 401, 401, "not signed with Ed25519"},
 		"mistyped key":            {"Bearer " + l.keys[shop] + "x", 401, 401, "mistyped"},
 		"wrong secret":            {basic(apikey.ClientID(shop), "x"), 401, 401, "mistyped"},
 	} {

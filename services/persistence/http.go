@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
@@ -132,7 +133,7 @@ func (r *Reader) authorize(ctx context.Context, req *http.Request) (own uuid.UUI
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return principal.Application.UID, nil
+	return principal.Application.UID, principal.Require(registry.ScopeRead)
 }
 
 // resolve finds an application's UID; the data of a deleted one can still be asked for by UID.

@@ -116,6 +116,10 @@ readinessProbe:
 {{- with (get .root.Values .component).drainSeconds }}
 - --drain-delay={{ . }}s
 {{- end }}
+{{- /* The operator's ports are for the inside alone. */}}
+{{- if and .root.Values.trustedProxies (include "theeye.httpPort" .component) }}
+- --trusted-proxies={{ join "," .root.Values.trustedProxies }}
+{{- end }}
 {{- if .root.Values.tls.enabled }}
 - --tls-cert-file=/etc/theeye/tls/tls.crt
 - --tls-private-key-file=/etc/theeye/tls/tls.key

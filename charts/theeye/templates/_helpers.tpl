@@ -175,7 +175,7 @@ paths of tokens, too; where a route is for many hosts, the one that events are p
 
 {{/* The paths of auth that are for clients; all others are the operator's, and no route has them. */}}
 {{- define "theeye.tokenPaths" -}}
-[/v1/token, /v1/jwks, /.well-known/oauth-authorization-server]
+[/v1/token, /.well-known/jwks.json, /.well-known/oauth-authorization-server]
 {{- end }}
 
 {{/* Where a service finds Redis, as its own user of Redis. The password reaches the URL by the kubelet's own expansion,

@@ -1,4 +1,4 @@
-// Command auth owns the applications and their credentials: the admin API, and the application log.
+// Command auth owns the applications and their credentials: the admin API, the application log, and access tokens.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/theeye-dev/theeye/services/auth"
 	"github.com/theeye-dev/theeye/services/internal/admin"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/kube"
 	"github.com/theeye-dev/theeye/services/internal/ops"
@@ -39,7 +40,7 @@ type config struct {
 func parse(args []string) (*config, error) {
 	c := &config{}
 	fs := flag.NewFlagSet("auth", flag.ContinueOnError)
-	c.serving.Register(fs, ":8081", "`address` of the admin API: /v1/applications", ":9081")
+	c.serving.Register(fs, ":8081", "`address` of the admin API, /v1/applications, and of clients: /v1/token", ":9081")
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
@@ -112,7 +113,8 @@ func main() { ops.Main("auth", parse, serve) }
 // serve wires the service and runs it until a signal or a failure:
 //
 //	admin API ──▶ auth.Service ──▶ PostgreSQL (Store) ──▶ application log in Redis (Log)
-//	                    ▲ Run heals what lies between the two
+//	                    ▲ Run heals what lies between the two         │
+//	access tokens ◀── auth.Tokens ◀── keyring.Keyring ◀── Follower ◀──┘
 func serve(ctx context.Context, c *config) error {
 	telemetry, err := ops.NewTelemetry(ctx, "auth", os.Stderr, c.log.Level)
 	if err != nil {
@@ -130,6 +132,11 @@ func serve(ctx context.Context, c *config) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
+	followed, err := stream.OpenTrusting(c.redisURL.Reveal(), c.redisCA, telemetry.Log) // blocking reads hold a connection of their own
+	if err != nil {
+		return err
+	}
+	defer func() { _ = followed.Close() }()
 	operator, err := c.operator.Operator(kube.AudienceAuth, telemetry.Meter, telemetry.Log)
 	if err != nil {
 		return err
@@ -154,6 +161,7 @@ func serve(ctx context.Context, c *config) error {
 		return err
 	}
 	service := auth.NewService(store, log, signer, metrics, telemetry.Log, time.Now)
+	keys := keyring.New(time.Now)
 	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
 	health := ops.Health{
 		{Name: "migrated", Probe: service.Ready},
@@ -162,8 +170,10 @@ func serve(ctx context.Context, c *config) error {
 		{Name: "postgres", Shared: true, Probe: store.Ping},
 		{Name: "redis", Shared: true, Probe: log.Ping},
 		{Name: "application_log_complete", Shared: true, Probe: service.Complete},
+		{Name: "application_log_followed", Shared: true, Probe: func(context.Context) error { return keys.Ready() }},
 	}
-	ports, err := c.serving.Bind(telemetry, auth.NewHandler(service, who, observer), health)
+	tokens := auth.NewTokens(signer, keys, failures, time.Now)
+	ports, err := c.serving.Bind(telemetry, auth.NewHandler(service, who, tokens, observer), health)
 	if err != nil {
 		return err
 	}
@@ -173,6 +183,7 @@ func serve(ctx context.Context, c *config) error {
 	g.Add(ports.Stopped(ctx))
 	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, service.Run))
+	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))
 	g.Add(ops.Actor(ctx, guard.Run))
 	g.Add(ports.Operations.Run, ports.Operations.Stop)
 	return g.Run()

@@ -97,6 +97,8 @@ type Error struct {
 	// RetryAfter is how long the client is asked to wait; 0 is the default of its status. It is sent in whole seconds,
 	// rounded up.
 	RetryAfter time.Duration
+	// Challenge is what the answer's Bearer challenge says beside its realm (RFC 6750, section 3); "": nothing.
+	Challenge string
 }
 
 // New returns an error for the client.

@@ -19,6 +19,7 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // Error's
+	Challenge  string        `json:"-"` // Error's
 }
 
 // ProblemOf returns what the client is told of an error.
@@ -26,7 +27,8 @@ func ProblemOf(err error) Problem {
 	e := of(err)
 	r := lookup(e.Code)
 	return Problem{
-		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail, RetryAfter: e.RetryAfter,
+		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail,
+		RetryAfter: e.RetryAfter, Challenge: e.Challenge,
 	}
 }
 
@@ -40,6 +42,17 @@ const (
 	acceptCoding = "gzip, zstd, identity"
 )
 
+// BasicChallenge asks for HTTP Basic (RFC 7617).
+const BasicChallenge = `Basic realm="theeye", charset="UTF-8"`
+
+// bearer is the challenge that asks for a bearer token, and says what the one that was sent lacks.
+func (p Problem) bearer() string {
+	if p.Challenge == "" {
+		return `Bearer realm="theeye"`
+	}
+	return `Bearer realm="theeye", ` + p.Challenge
+}
+
 // Header sets the headers that belong to an answer with this problem.
 func (p Problem) Header(h http.Header) {
 	h.Set("Content-Type", "application/problem+json")
@@ -48,8 +61,12 @@ func (p Problem) Header(h http.Header) {
 		wait := max(retryAfter, p.RetryAfter)
 		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	case http.StatusUnauthorized:
-		h.Add("WWW-Authenticate", `Basic realm="theeye", charset="UTF-8"`)
-		h.Add("WWW-Authenticate", `Bearer realm="theeye"`)
+		h.Add("WWW-Authenticate", BasicChallenge)
+		h.Add("WWW-Authenticate", p.bearer())
+	case http.StatusForbidden:
+		if p.Challenge != "" {
+			h.Add("WWW-Authenticate", p.bearer())
+		}
 	}
 	if p.Code == CodeMediaType {
 		h.Set("Accept", acceptMedia)

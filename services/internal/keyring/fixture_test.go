@@ -94,6 +94,15 @@ func app(name string, revision int64) (a registry.Application, key string) {
 	return a, key
 }
 
+// byUID are applications as a ring has them.
+func byUID(applications ...*registry.Application) map[uuid.UUID]*registry.Application {
+	all := map[uuid.UUID]*registry.Application{}
+	for _, a := range applications {
+		all[a.UID] = a
+	}
+	return all
+}
+
 // write appends records to the log and to the hash, each as one transaction, without asking for revisions.
 func (f *fixture) write(records ...registry.Application) {
 	f.Helper()

@@ -2,7 +2,6 @@ package keyring
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -136,30 +135,28 @@ func (f *Follower) read(ctx context.Context, current *ring, tail string, begin t
 	if err != nil {
 		return fmt.Errorf("read application log: %w", err)
 	}
-	applications, position, reached := maps.Clone(current.byUID), current.position, false
-	unreadable := maps.Clone(current.unreadable)
+	next := &draft{applications: maps.Clone(current.byUID), unreadable: maps.Clone(current.unreadable), signing: current.signing}
+	position, reached := current.position, false
 	for _, m := range streams[0].Messages {
 		if previous, _ := m.Values[registry.FieldPrevious].(string); previous != orZero(position) {
 			return errGap
 		}
-		record, _ := m.Values[registry.FieldRecord].(string)
-		uid, err := apply(applications, record)
-		if err != nil {
+		if err := next.apply(m.Values); err != nil {
 			return errGap // the snapshot tells whose record it is
 		}
-		delete(unreadable, apikey.ClientID(uid))
 		position = m.ID
 		reached = reached || position == tail
 	}
-	f.ring.ring.Store(newRing(applications, unreadable, position, current))
+	f.ring.ring.Store(next.ring(position, current))
 	if reached {
 		f.ring.prove(begin)
 	}
 	return nil
 }
 
-// snapshot reads the newest record of every application in one command, so that it is of one moment. A record that
-// cannot be read harms only its own application, whose credentials are neither right nor wrong then.
+// snapshot reads the newest record of every application, and the signing keys, in one command, so that they are of one
+// moment. A record that cannot be read harms only its own application, whose credentials are neither right nor wrong
+// then; keys that cannot be read only tokens.
 func (f *Follower) snapshot(ctx context.Context) error {
 	begin := f.ring.now()
 	fields, err := f.client.HGetAll(ctx, registry.LatestKey).Result()
@@ -169,36 +166,24 @@ func (f *Follower) snapshot(ctx context.Context) error {
 	if _, complete := fields[registry.FieldComplete]; !complete {
 		return errIncomplete
 	}
-	applications := make(map[uuid.UUID]*registry.Application, len(fields))
-	unreadable := map[string]struct{}{}
+	next := &draft{applications: make(map[uuid.UUID]*registry.Application, len(fields)), unreadable: map[string]struct{}{}}
 	for field, record := range fields {
 		uid, err := uuid.Parse(field)
 		if err != nil {
 			continue // tail, complete and what auth keeps beside them
 		}
-		if _, err := apply(applications, record); err != nil {
+		if _, err := apply(next.applications, record); err != nil {
 			f.log.ErrorContext(ctx, "application record cannot be read", "application", uid, "error", err)
-			unreadable[apikey.ClientID(uid)] = struct{}{}
+			next.unreadable[apikey.ClientID(uid)] = struct{}{}
 		}
 	}
-	f.ring.ring.Store(newRing(applications, unreadable, fields[registry.FieldTail], f.ring.ring.Load()))
+	if keys, ok := fields[registry.FieldKeys]; ok {
+		if next.signing, err = readKeys(nil, keys); err != nil {
+			f.log.ErrorContext(ctx, "signing keys cannot be read", "error", err)
+		}
+	}
+	f.ring.ring.Store(next.ring(fields[registry.FieldTail], f.ring.ring.Load()))
 	f.ring.prove(begin)
-	f.log.InfoContext(ctx, "application log read", "applications", len(applications))
+	f.log.InfoContext(ctx, "application log read", "applications", len(next.applications))
 	return nil
-}
-
-// apply takes a record over and returns whose it is. Older revisions than the known one change nothing.
-func apply(applications map[uuid.UUID]*registry.Application, record string) (uuid.UUID, error) {
-	var a registry.Application
-	if err := json.Unmarshal([]byte(record), &a); err != nil {
-		return uuid.Nil, fmt.Errorf("decode application record: %w", err)
-	}
-	switch known := applications[a.UID]; {
-	case known != nil && known.Revision > a.Revision:
-	case a.Deleted:
-		delete(applications, a.UID)
-	default:
-		applications[a.UID] = &a
-	}
-	return a.UID, nil
 }

@@ -1,5 +1,6 @@
-// Package keyring holds every application's policy and credentials in memory, by following the application log in
-// Redis: snapshot, then tail. Whoever checks requests asks it, and no other service.
+// Package keyring holds every application's policy and credentials in memory, and the keys by which access tokens are
+// checked, by following the application log in Redis: snapshot, then tail. Whoever checks requests asks it, and no other
+// service.
 package keyring
 
 import (
@@ -26,6 +27,7 @@ type Principal struct {
 	Application *registry.Application // shared: it must not be changed
 	Rules       *check.Rules          // by which its events are judged
 	Credential  string                // id of the credential used; "": none, the client id came alone
+	Scopes      registry.Scopes       // what the credential, or the token for it, allows
 }
 
 // ring is one state of the application log; it never changes.
@@ -36,6 +38,7 @@ type ring struct {
 	byClient map[string]*registry.Application // client id
 	origins  func() map[string]struct{}       // of all applications; collected when a browser first asks
 	rules    map[uuid.UUID]*check.Rules
+	signing  *signingKeys
 	position string // id of the newest log entry that is in it
 
 	unreadable map[string]struct{} // client ids of applications whose record cannot be read
@@ -66,7 +69,8 @@ type Keyring struct {
 	// reading: a wall clock that is set back must not make an old ring fresh.
 	fresh atomic.Pointer[time.Time]
 	// beat is closed, and replaced, whenever fresh moves.
-	beat atomic.Pointer[chan struct{}]
+	beat     atomic.Pointer[chan struct{}]
+	verified verified
 }
 
 // New returns an empty Keyring, which refuses everyone as not ready until a Follower has filled it.
@@ -201,7 +205,7 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 		}
 		r.rules[a.UID] = before.rulesOf(a)
 		for _, c := range a.Credentials {
-			key, g := keyOf{a.ClientID, apikey.Hash(c.SHA256)}, grant{r.principal(a, c.ID), c.NotAfter}
+			key, g := keyOf{a.ClientID, apikey.Hash(c.SHA256)}, grant{r.principal(a, c.ID, registry.AllScopes), c.NotAfter}
 			if known, ok := r.byKey[key]; !ok || g.outlasts(known) { // one key under two ids is good until the later end
 				r.byKey[key] = g
 			}
@@ -223,6 +227,6 @@ func (r *ring) rulesOf(a *registry.Application) *check.Rules {
 }
 
 // principal is an application by one of its credentials.
-func (r *ring) principal(a *registry.Application, credential string) Principal {
-	return Principal{Application: a, Rules: r.rules[a.UID], Credential: credential}
+func (r *ring) principal(a *registry.Application, credential string, scopes registry.Scopes) Principal {
+	return Principal{Application: a, Rules: r.rules[a.UID], Credential: credential, Scopes: scopes}
 }

@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
@@ -28,7 +29,7 @@ func (k *Keyring) Public(ctx context.Context, clientID string) (Principal, error
 func (k *Keyring) lookPublic(clientID string) (Principal, error) {
 	r := k.ring.Load()
 	if a := r.byClient[clientID]; a != nil {
-		return r.principal(a, ""), nil
+		return r.principal(a, "", registry.PublicScopes), nil
 	}
 	if _, unreadable := r.unreadable[clientID]; unreadable {
 		return Principal{}, fault.New(fault.CodeUnavailable, "the record of this client id's application cannot be read")

@@ -10,7 +10,7 @@ import (
 )
 
 // Authenticate finds who sent a request by its Authorization header: HTTP Basic with client id and secret, or Bearer
-// with the API key. Errors are faults, as keyring.Keyring.Authenticate has them.
+// with the API key or an access token. Errors are faults, as keyring.Keyring.Authenticate has them.
 func Authenticate(ctx context.Context, keys *keyring.Keyring, r *http.Request) (keyring.Principal, error) {
 	if err := keys.Ready(); err != nil {
 		return keyring.Principal{}, err
@@ -25,6 +25,9 @@ func Authenticate(ctx context.Context, keys *keyring.Keyring, r *http.Request) (
 		return keys.Authenticate(ctx, id, secret)
 	}
 	if token, ok := Bearer(r); ok {
+		if strings.Contains(token, ".") { // no API key has one, and every token two
+			return keys.Token(ctx, token)
+		}
 		return keys.Authenticate(ctx, "", token)
 	}
 	return keyring.Principal{}, errNoCredential
@@ -32,7 +35,7 @@ func Authenticate(ctx context.Context, keys *keyring.Keyring, r *http.Request) (
 
 // errNoCredential refuses who sent nothing that could be right or wrong.
 var errNoCredential = fault.New(fault.CodeUnauthenticated,
-	"send Authorization: Basic (client id and secret) or Bearer (API key)")
+	"send Authorization: Basic (client id and secret) or Bearer (API key or access token)")
 
 // Bearer returns the token of an Authorization: Bearer header.
 func Bearer(r *http.Request) (token string, ok bool) {

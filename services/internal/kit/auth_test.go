@@ -74,17 +74,19 @@ func TestAuthenticate(t *testing.T) {
 		"BEARER   " + key + "  ": good,
 		basic(clientID, key):     good,
 		strings.ToLower("Basic") + basic(clientID, key)[5:]: good,
-		"":                   "send Authorization",
-		key:                  "send Authorization",
-		"Bearer":             "send Authorization",
-		"Bearer ":            "mistyped",
-		"Bearer x":           "mistyped",
-		"Token " + key:       "send Authorization",
-		"Basic !!!":          "send Authorization",
-		basic("", key):       "client id as user name",
-		basic(key, ""):       "mistyped", // as user name alone, like elsewhere
-		basic("other", key):  "of another client id",
-		basic(clientID, "x"): "mistyped",
+		"":                       "send Authorization",
+		key:                      "send Authorization",
+		"Bearer":                 "send Authorization",
+		"Bearer ":                "mistyped",
+		"Bearer x":               "mistyped",
+		"Bearer x.y.z":           "neither an API key nor an access token",
+		basic(clientID, "x.y.z"): "mistyped", // a token is no password
+		"Token " + key:           "send Authorization",
+		"Basic !!!":              "send Authorization",
+		basic("", key):           "client id as user name",
+		basic(key, ""):           "mistyped", // as user name alone, like elsewhere
+		basic("other", key):      "of another client id",
+		basic(clientID, "x"):     "mistyped",
 		"Bearer " + apikey.New("test", clientID, "2"): "unknown",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)

@@ -33,6 +33,17 @@ func Handler[Req, Resp any](
 	encode func(context.Context, http.ResponseWriter, Resp) error,
 	middleware ...endpoint.Middleware,
 ) http.Handler {
+	return HandlerTelling(fault.Write, method, decode, encode, middleware...)
+}
+
+// HandlerTelling is Handler for clients that expect errors in another form: tell writes them.
+func HandlerTelling[Req, Resp any](
+	tell func(http.ResponseWriter, error),
+	method func(context.Context, Req) (Resp, error),
+	decode func(context.Context, *http.Request) (Req, error),
+	encode func(context.Context, http.ResponseWriter, Resp) error,
+	middleware ...endpoint.Middleware,
+) http.Handler {
 	next := Endpoint(method)
 	for _, wrap := range slices.Backward(middleware) {
 		next = wrap(next)
@@ -42,7 +53,7 @@ func Handler[Req, Resp any](
 		func(ctx context.Context, w http.ResponseWriter, response any) error {
 			return encode(ctx, w, response.(Resp))
 		},
-		kithttp.ServerErrorEncoder(fail),
+		kithttp.ServerErrorEncoder(failing(tell)),
 	)
 }
 

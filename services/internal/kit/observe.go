@@ -128,13 +128,15 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// fail answers with the problem of an error, unless an answer has begun: then it is too late for another.
-func fail(_ context.Context, err error, w http.ResponseWriter) {
-	r, observed := w.(*recorder)
-	if observed && !r.gone {
-		r.failure = err
-	}
-	if !observed || !r.began {
-		fault.Write(w, err)
+// failing answers with what tell makes of an error, unless an answer has begun: then it is too late for another.
+func failing(tell func(http.ResponseWriter, error)) func(context.Context, error, http.ResponseWriter) {
+	return func(_ context.Context, err error, w http.ResponseWriter) {
+		r, observed := w.(*recorder)
+		if observed && !r.gone {
+			r.failure = err
+		}
+		if !observed || !r.began {
+			tell(w, err)
+		}
 	}
 }
