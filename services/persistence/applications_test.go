@@ -29,7 +29,7 @@ type operator struct{}
 const operatorToken = "an-operator-token-for-tests"
 
 // accessToken says that it is one of ours, and is none.
-const accessToken = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30." //nolint:gosec // {"alg":"none","typ":"at+jwt"}
+const accessToken = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30." // {"alg":"none","typ":"at+jwt"}
 
 func (operator) Authorize(_ context.Context, r *http.Request) error {
 	switch token, _ := kit.Bearer(r); token {
