@@ -29,6 +29,7 @@ func (o *operated) try(namespace string, args ...string) *errand {
 	o.t.Helper()
 	return o.errand(testAccount, append([]string{
 		"try", "--name=" + trial, "--namespace=" + namespace, "--ingest-url=" + o.ingest.URL, "--persistence-url=" + o.persistence.URL,
+		"--auth-url=" + o.auth.URL,
 	}, args...)...)
 }
 
@@ -43,7 +44,7 @@ func TestTryFromApplicationToQuery(t *testing.T) {
 	o.grantErrand(testAccount, namespace, "try.yaml", trial)
 
 	said := o.try(namespace).end(0, "ok: persistence gives back exactly this event", "ok: the same event sent again is stored once",
-		"ok: a wrong key is refused", "ok: the Application and its events are gone", "TheEye works: all in")
+		"ok: auth gives an access token for them, and it opens both doors", "ok: a wrong key is refused", "ok: the Application and its events are gone", "TheEye works: all in")
 	t.Logf("the trial said:\n%s", said)
 	o.untried(namespace)
 
