@@ -16,9 +16,9 @@ type worker struct {
 	splitter event.Splitter
 	scanner  jsonb.Scanner
 	request  event.Request
-	events   []readEvent    // what was read of the request's items
-	seen     map[string]int // index of the first event of every id in this request
-	counted  []event.Item   // what is only counted of the request
+	events   []readEvent         // what was read of the request's items
+	seen     map[string]sighting // the first event of every id in this request
+	counted  []event.Item        // what is only counted of the request
 	scratch  []byte
 	checks   check.Judge
 }
