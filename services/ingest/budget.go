@@ -34,7 +34,7 @@ type Budget struct {
 
 // account is what was recorded of an owner lately and did not come back yet, in bytes.
 type account struct {
-	spent map[event.Code]float64
+	spent costs
 	at    time.Time // up to which it is known
 }
 
@@ -43,18 +43,37 @@ func NewBudget(now func() time.Time) *Budget {
 	return &Budget{now: now, accounts: map[owner]*account{}}
 }
 
-// take spends on a refused event, unless its code would then have had more than is left for all others.
-func (b *Budget) take(o owner, item *event.Item) bool {
+// costs are what was spent by code, in bytes.
+type costs map[event.Code]float64
+
+// take spends on a refused event, unless its code would then have had more than is left for all others. It returns the
+// cost; 0: nothing was spent.
+func (b *Budget) take(o owner, item *event.Item) (cost float64) {
 	r := item.Refusal
-	cost := float64(rowBytes + len(item.Original) + len(r.Detail) + len(r.Pointer))
+	cost = float64(rowBytes + len(item.Original) + len(r.Detail) + len(r.Pointer))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.account(o)
 	if a.spent[r.Code]+cost > a.free()-cost {
-		return false
+		return 0
 	}
 	a.spent[r.Code] += cost
-	return true
+	return cost
+}
+
+// giveBack undoes what was spent on a request of which nothing is stored.
+func (b *Budget) giveBack(o owner, spent costs) {
+	if len(spent) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.account(o)
+	for code, cost := range spent {
+		if a.spent[code] -= cost; a.spent[code] <= 0 { // some of it has come back since
+			delete(a.spent, code)
+		}
+	}
 }
 
 // account returns an owner's account as it is now.
@@ -63,7 +82,7 @@ func (b *Budget) account(o owner) *account {
 	a, ok := b.accounts[o]
 	if !ok {
 		b.tidy(now)
-		a = &account{spent: map[event.Code]float64{}, at: now}
+		a = &account{spent: costs{}, at: now}
 		b.accounts[o] = a
 	}
 	a.restore(now)

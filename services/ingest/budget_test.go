@@ -33,7 +33,7 @@ func refusedItem(code event.Code, size int) *event.Item {
 func (c *counter) recorded(o owner, code event.Code, size, n int) (taken int) {
 	item := refusedItem(code, size)
 	for range n {
-		if c.budget.take(o, item) {
+		if c.budget.take(o, item) > 0 {
 			taken++
 		}
 	}
@@ -110,7 +110,7 @@ func TestBudgetBoundsADay(t *testing.T) {
 		for range random.IntN(100) {
 			size := random.IntN(64 << 10)
 			item.Original, item.Refusal.Code = item.Original[:size], codes[random.IntN(len(codes))]
-			if c.budget.take(shopOwner, item) {
+			if c.budget.take(shopOwner, item) > 0 {
 				total += rowBytes + size + 15
 			}
 		}
@@ -143,7 +143,7 @@ func TestBudgetIsSafeForConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			n := 0
 			for range 2000 {
-				if budget.take(shopOwner, refusedItem(event.CodeMissing, 4000)) {
+				if budget.take(shopOwner, refusedItem(event.CodeMissing, 4000)) > 0 {
 					n++
 				}
 			}

@@ -65,13 +65,37 @@ func appendStructured(b []byte, h http.Header, f form, data []byte) []byte {
 	return append(b, '}')
 }
 
-// unescaped undoes the percent-encoding of an attribute (HTTP binding, 3.1.3.2). What is not well encoded was not
-// encoded: some SDKs send attributes as they are.
+// unescaped undoes the quotes, which earlier versions had, and then the percent-encoding of an attribute (HTTP binding,
+// 3.1.3.2). What is not well encoded was not encoded: some SDKs send attributes as they are.
 func unescaped(value string) string {
+	value = unquoted(value)
 	if text, err := url.PathUnescape(value); err == nil {
 		return text
 	}
 	return value
+}
+
+// unquoted returns what a quoted string holds (RFC 9110, section 5.6.4); any other text as it is.
+func unquoted(value string) string {
+	within, begins := strings.CutPrefix(value, `"`)
+	within, ends := strings.CutSuffix(within, `"`)
+	if !begins || !ends {
+		return value
+	}
+	text := make([]byte, 0, len(within))
+	for i := 0; i < len(within); i++ {
+		switch {
+		case within[i] == '"':
+			return value
+		case within[i] != '\\':
+		case i+1 == len(within):
+			return value
+		default:
+			i++
+		}
+		text = append(text, within[i])
+	}
+	return string(text)
 }
 
 // isJSON tells whether a text is one JSON value; what is wrong within is the event's fault, which is found later.

@@ -12,6 +12,7 @@ import (
 func FuzzBinary(f *testing.F) {
 	f.Add("1", "order 17", "application/json", []byte(`{"a":1}`))
 	f.Add("%22", "\\", "text/plain", []byte("\xff\x00"))
+	f.Add(`"`, `"a\"b"`, "", []byte(`{}`))
 	f.Add("", "100%", "", []byte(`{"a":1}{`))
 	f.Fuzz(func(t *testing.T, id, subject, media string, data []byte) {
 		h := http.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {id}, "Ce-Subject": {subject}, "Content-Type": {media}}

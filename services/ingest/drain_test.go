@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/theeye-dev/theeye/api/registry"
 )
@@ -46,5 +47,24 @@ func TestRefusalsReachClientsThatSendFirst(t *testing.T) {
 				t.Errorf("answered %d, want %d", response.StatusCode, c.status)
 			}
 		})
+	}
+}
+
+// TestRefusalsAreWholeAtOnce: who asks before sending a body is not kept waiting for the time in which one might come.
+func TestRefusalsAreWholeAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+	d.must(err)
+	defer conn.Close() //nolint:errcheck // the test's end
+	_, err = io.WriteString(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+	d.must(err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	d.must(err)
+	defer response.Body.Close() //nolint:errcheck // only read
+	begin := time.Now()
+	text, err := io.ReadAll(response.Body)
+	if waited := time.Since(begin); err != nil || response.StatusCode != http.StatusUnauthorized || waited > time.Second {
+		t.Errorf("%s %s, %v, its body after %s", response.Status, text, err, waited)
 	}
 }

@@ -76,7 +76,7 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 		sub.tellLimit()
 		return Submission{}, err // whatever its body is
 	}
-	if err = sub.hold.begin(owner{principal.Application.UID, principal.Credential == ""}); err != nil {
+	if err = sub.hold.begin(sub.owner()); err != nil {
 		return Submission{}, err
 	}
 	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {

@@ -8,23 +8,34 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 )
 
+// sighting is the first event of an id in a request.
+type sighting struct {
+	at      int               // its index
+	content event.Fingerprint // when read
+	read    bool
+}
+
 // conflict refuses an id that this request has used with other content. The same content is one event sent twice:
 // accepted again, and settled by the store.
 func (w *worker) conflict(id string, i int) *event.Refusal {
 	if w.seen == nil {
-		w.seen = map[string]int{}
+		w.seen = map[string]sighting{}
 	}
 	first, ok := w.seen[id]
 	if !ok {
-		w.seen[id] = i
+		w.seen[id] = sighting{at: i}
 		return nil
 	}
-	if w.fingerprint(first) == w.fingerprint(i) {
+	if !first.read { // once, however often the id comes: the event may be large, and those that repeat its id many
+		first.content, first.read = w.fingerprint(first.at), true
+		w.seen[id] = first
+	}
+	if first.content == w.fingerprint(i) {
 		return nil
 	}
 	return &event.Refusal{
 		Code:    event.CodeConflict,
-		Detail:  "event " + strconv.Itoa(first) + " of this request has the same id and other content",
+		Detail:  "event " + strconv.Itoa(first.at) + " of this request has the same id and other content",
 		Pointer: "/id",
 	}
 }

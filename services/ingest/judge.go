@@ -16,9 +16,9 @@ type worker struct {
 	splitter event.Splitter
 	scanner  jsonb.Scanner
 	request  event.Request
-	events   []readEvent    // what was read of the request's items
-	seen     map[string]int // index of the first event of every id in this request
-	counted  []event.Item   // what is only counted of the request
+	events   []readEvent         // what was read of the request's items
+	seen     map[string]sighting // the first event of every id in this request
+	counted  []event.Item        // what is only counted of the request
 	scratch  []byte
 	checks   check.Judge
 }
@@ -70,8 +70,17 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 		}
 		receipt.Verdicts[i] = Verdict{ID: e.ID + item.ID, Refusal: item.Refusal}
 	}
-	account := owner{sub.Application.UID, sub.Credential == ""}
-	unmoved := w.settle(receipt, sub.Strict, func(item *event.Item) bool { return budget.take(account, item) })
+	unmoved := w.settle(receipt, sub.Strict, func(item *event.Item) bool {
+		cost := budget.take(sub.owner(), item)
+		if cost == 0 {
+			return false
+		}
+		if receipt.spent == nil {
+			receipt.spent = costs{}
+		}
+		receipt.spent[item.Refusal.Code] += cost
+		return true
+	})
 	if sub.IdempotencyKey == "" {
 		w.shorten(unmoved)
 	}

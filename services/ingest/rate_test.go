@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/ingest"
 	"github.com/theeye-dev/theeye/services/internal/kit"
@@ -158,6 +160,50 @@ func TestWhatWasNotStoredIsGivenBack(t *testing.T) {
 		}
 		outcomes <- nil
 		d.expectLeft(d.post(a, good), http.StatusAccepted, c.left-1)
+	}
+}
+
+// TestWhatWasNotStoredSpendsNoBudget: after many refusals of which nothing was stored, the first event that is refused for
+// itself is recorded with its original.
+func TestWhatWasNotStoredSpendsNoBudget(t *testing.T) {
+	t.Parallel()
+	outcome := errors.New("no outcome yet")
+	var stored event.Item
+	d := newDoor(t)
+	d.limiting(func(_ context.Context, payload []byte) error {
+		if outcome != nil {
+			return outcome
+		}
+		batch, err := event.DecodeBatch(bytes.Clone(payload))
+		if err == nil {
+			stored = batch[0].Items[0]
+		}
+		return err
+	}, 0)
+	large := `{"colour":"` + strings.Repeat("x", 40_000) + `"}`
+	for name, c := range map[string]struct {
+		policy registry.Policy
+		err    error
+		status int
+	}{
+		"over the rate":  {slowly(50), nil, http.StatusTooManyRequests},
+		"storage is off": {registry.Policy{}, stream.ErrRefused, http.StatusServiceUnavailable},
+	} {
+		a := d.register(nextUID(), c.policy)
+		outcome = nil
+		if got := d.post(a, good); got.status != http.StatusAccepted {
+			t.Fatalf("%s: answered %d %s", name, got.status, got.body)
+		}
+		outcome = c.err
+		for range 5 { // of 4 MB each
+			if got := d.post(a, repeat(large, 100)); got.status != c.status {
+				t.Fatalf("%s: answered %d %s", name, got.status, got.body)
+			}
+		}
+		outcome = nil
+		if got := d.post(a, large); got.status != http.StatusUnprocessableEntity || len(stored.Original) != len(large) || stored.Count != 0 {
+			t.Errorf("%s: answered %d %s, of which %d bytes and the count %d are stored", name, got.status, got.body, len(stored.Original), stored.Count)
+		}
 	}
 }
 

@@ -64,6 +64,9 @@ type Submission struct {
 	allowance *quota.Allowance // what it may draw on; nil: nothing limits it
 }
 
+// owner is on whose account the submission is.
+func (sub *Submission) owner() owner { return owner{sub.Application.UID, sub.Credential == ""} }
+
 // Verdict is what becomes of one event.
 type Verdict struct {
 	ID      string         // "" when a refused event had none
@@ -77,6 +80,8 @@ type Receipt struct {
 	Counted            int // of Rejected: more than are recorded one by one
 	Verdicts           []Verdict
 	Strict             bool // Prefer: handling=strict was applied
+
+	spent costs // of the budget for what is recorded
 }
 
 // Accept takes a request in. When it returns a Receipt, what was accepted and the record of what was refused are on
@@ -97,25 +102,32 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 	// Refused events count, too: they cost what others cost, and each leaves a Failure.
 	if err := sub.allowance.Take(ctx, len(receipt.Verdicts)); err != nil {
 		s.payloads.put(payload)
+		s.budget.giveBack(sub.owner(), receipt.spent)
 		return nil, err
 	}
 	done, err := sub.hold.way(ctx, len(*payload))
 	if err != nil {
 		s.payloads.put(payload)
-		sub.allowance.GiveBack(len(receipt.Verdicts))
+		s.giveBack(&sub, receipt)
 		return nil, err
 	}
 	defer done()
 	// Whether or not its client stays: the request holds what waits of it, until it waits no more.
 	if err := s.publisher.Publish(context.WithoutCancel(ctx), *payload, sub.TraceParent); err != nil {
 		if surelyNot(err) {
-			sub.allowance.GiveBack(len(receipt.Verdicts))
+			s.giveBack(&sub, receipt)
 		}
 		return nil, unpublished(err) // the payload may still be read, and is not used again
 	}
 	s.payloads.put(payload)
 	s.metrics.count(ctx, receipt)
 	return receipt, nil
+}
+
+// giveBack undoes what was taken for a request of which nothing is stored.
+func (s *Service) giveBack(sub *Submission, receipt *Receipt) {
+	sub.allowance.GiveBack(len(receipt.Verdicts))
+	s.budget.giveBack(sub.owner(), receipt.spent)
 }
 
 // surelyNot tells whether an error of the publisher means that nothing was stored; else nobody knows.

@@ -40,6 +40,7 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 	s.putAway(w, len(sub.Body))
 	if err := sub.hold.take(cap(*payload) + verdictBytes*len(receipt.Verdicts)); err != nil {
 		s.payloads.put(payload)
+		s.budget.giveBack(sub.owner(), receipt.spent)
 		return nil, nil, err
 	}
 	return receipt, payload, nil

@@ -76,10 +76,14 @@ func (p Problem) Header(h http.Header) {
 	}
 }
 
-// Write answers a request with the problem of an error.
+// Write answers a request with the problem of an error. Its length is told, so that a client knows that this is all, also
+// where the request's body is still read: whoever sends Expect: 100-continue has not sent it.
 func Write(w http.ResponseWriter, err error) {
 	p := ProblemOf(err)
+	text, _ := json.Marshal(p) // always has a JSON form
+	text = append(text, '\n')
 	p.Header(w.Header())
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client may have gone
+	_, _ = w.Write(text) // the client may have gone
 }
