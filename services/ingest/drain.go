@@ -12,17 +12,17 @@ const (
 	drainTime  = 3 * time.Second
 )
 
-// drained reads on after a refusal, within bounds: a client that sends all before it reads would otherwise see a
-// broken connection instead of the 401 or 413, and try for ever.
+// drained answers a refusal before the body has come, and then reads on, within bounds: a client that sends all before it
+// reads would otherwise see a broken connection instead of the 401 or 413, and try for ever.
 func drained(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := &endingBody{ReadCloser: r.Body}
+		body, control := &endingBody{ReadCloser: r.Body}, http.NewResponseController(w)
 		r.Body = body
+		_ = control.EnableFullDuplex() // else the server itself would wait for a body of up to 256 KiB; HTTP/2 has it always
 		next.ServeHTTP(w, r)
 		if body.ended {
 			return
 		}
-		control := http.NewResponseController(w)
 		if control.SetReadDeadline(time.Now().Add(drainTime)) == nil && control.Flush() == nil {
 			_, _ = io.CopyN(io.Discard, body, drainBytes) // what went wrong is answered already
 		}
