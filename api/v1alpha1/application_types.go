@@ -158,6 +158,7 @@ type Rotation struct {
 type Limits struct {
 	// +kubebuilder:validation:Minimum=0
 	EventsPerSecond int32 `json:"eventsPerSecond,omitempty"`
+	// Burst is how many events may come at once, and so in one request; 0 is two seconds of eventsPerSecond.
 	// +kubebuilder:validation:Minimum=0
 	Burst int32 `json:"burst,omitempty"`
 	// +kubebuilder:validation:Minimum=0

@@ -19,11 +19,21 @@ type Allowance struct {
 }
 
 // Take lets n events through, all or none. It waits, for 100 ms at most, only where the replica's lease does not hold
-// them. Errors are faults of code fault.CodeRate.
+// them. Errors are faults of code fault.CodeRate, or fault.CodeTooManyEvents for more than may ever come at once: those
+// cost all that may, for they were judged.
 func (a *Allowance) Take(ctx context.Context, n int) error {
 	if a == nil || n == 0 {
 		return nil
 	}
+	most := int(a.limit.Burst)
+	if err := a.take(ctx, min(n, most)); err != nil || n <= most {
+		return err
+	}
+	return fault.New(fault.CodeTooManyEvents, fmt.Sprintf(
+		"%s may send %d events at once, and the request has %d; send it in parts; nothing was stored", a.whose(), most, n))
+}
+
+func (a *Allowance) take(ctx context.Context, n int) error {
 	o := a.meter.take(a.limit, n, a.limiter.now())
 	a.limiter.enqueue(a.meter, o.queue, o.urgent)
 	if o.ask {
@@ -56,12 +66,15 @@ func (a *Allowance) Exhausted(ctx context.Context) error {
 func (a *Allowance) refuse(ctx context.Context, wait time.Duration, request string) error {
 	a.wait = max(wait, time.Second) // what Retry-After says at least
 	a.limiter.metrics.refused(ctx, a.meter.id.public)
-	whose := "the application"
-	if a.meter.id.public {
-		whose = "web pages of the application"
-	}
 	return &fault.Error{Code: fault.CodeRate, RetryAfter: a.wait, Detail: fmt.Sprintf(
-		"%s may send %d events per second, %d at once%s; nothing was stored", whose, a.limit.Rate, a.limit.Burst, request)}
+		"%s may send %d events per second, %d at once%s; nothing was stored", a.whose(), a.limit.Rate, a.limit.Burst, request)}
+}
+
+func (a *Allowance) whose() string {
+	if a.meter.id.public {
+		return "web pages of the application"
+	}
+	return "the application"
 }
 
 // policyField is RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers, section 3): the burst, and the seconds in
