@@ -8,8 +8,9 @@ package v1alpha1
 // Limits bounds what the application may send; 0 is no limit but the global one.
 type LimitsApplyConfiguration struct {
 	EventsPerSecond *int32 `json:"eventsPerSecond,omitempty"`
-	Burst           *int32 `json:"burst,omitempty"`
-	MaxEventBytes   *int32 `json:"maxEventBytes,omitempty"`
+	// Burst is how many events may come at once, and so in one request; 0 is two seconds of eventsPerSecond.
+	Burst         *int32 `json:"burst,omitempty"`
+	MaxEventBytes *int32 `json:"maxEventBytes,omitempty"`
 }
 
 // LimitsApplyConfiguration constructs a declarative configuration of the Limits type for use with
