@@ -59,7 +59,7 @@ func (s *chartSystem) take() {
 // killed: nothing is refused, and no right remains that nobody uses.
 func TestServicesNeedExactlyTheRightsTheyHave(t *testing.T) {
 	s := newChartSystem(t)
-	a, b := s.register("web", registry.Policy{}), s.register("blog", registry.Policy{})
+	a, b := s.register("web", registry.Policy{}), s.register("blog", registry.Policy{Limits: &registry.Limits{EventsPerSecond: 1000}})
 	w := workload{sessions: 40, perSession: 50, workers: workers, batch: 25, resend: 0.1}
 	kills := []func(){
 		func() { s.withBatchInHand(s.persistence.Kill); s.persistence.Restart() },

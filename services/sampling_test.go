@@ -53,7 +53,9 @@ func TestAFloodOfBadEventsIsCountedExactly(t *testing.T) {
 	for request := range requests / 2 {
 		post(request)
 	}
-	s.withWriteInHand("persistence.ledger", func() { post(requests / 2) }, s.persistence.Kill)
+	posted := make(chan struct{})
+	s.withWriteInHand("persistence.ledger", func() { defer close(posted); post(requests / 2) }, s.persistence.Kill)
+	<-posted
 	s.persistence.Restart()
 	for request := requests/2 + 1; request < requests; request++ {
 		post(request)
