@@ -50,10 +50,15 @@ func (w *worker) fingerprint(i int) (f event.Fingerprint) {
 }
 
 // serverID is the id of an event that came without one: stable under the request's Idempotency-Key when it has one
-// (a UUIDv5 of the key and the index, in the application's namespace), else the event's sequence, a UUIDv7.
+// (a UUIDv5 of the key and the index, in the application's namespace; event.PublicID of that where it is public), else the event's
+// sequence, a UUIDv7.
 func serverID(sub Submission, first event.Sequence, i int) string {
 	if sub.IdempotencyKey == "" {
 		return event.Nth(first, i).String()
 	}
-	return uuid.NewSHA1(sub.Application.UID, []byte(sub.IdempotencyKey+"\x00"+strconv.Itoa(i))).String()
+	id := uuid.NewSHA1(sub.Application.UID, []byte(sub.IdempotencyKey+"\x00"+strconv.Itoa(i))).String()
+	if sub.Credential == "" {
+		return event.PublicID(id)
+	}
+	return id
 }

@@ -39,6 +39,9 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 		if refusal == nil {
 			e.readable = true
 			e.Event, refusal = sub.form.format.Decode(doc, true)
+			if sub.Credential == "" {
+				e.ID = event.PublicID(e.ID)
+			}
 		}
 		items, w.events = append(items, event.Item{Original: raw, Format: sub.form.format, Refusal: refusal}), append(w.events, e)
 	})

@@ -119,3 +119,27 @@ func TestPublicOfAnApplicationThatIsDeleted(t *testing.T) {
 		t.Errorf("answered %d %s and %d %s", gone.status, gone.body, never.status, never.body)
 	}
 }
+
+// TestPublicIDs are apart from those of the application's own events: what a page sends, and what is made of an
+// Idempotency-Key.
+func TestPublicIDs(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	shop := d.register(nextUID(), fromPages(page))
+	body := "[" + with(`"id":"order-1"`) + "," + good + "]"
+	as := func(path string, header ...string) (ids []string) {
+		got := d.send(http.MethodPost, path, strings.NewReader(body), append(header, "Idempotency-Key", "k")...)
+		if got.status != http.StatusAccepted {
+			t.Fatalf("answered %d %s", got.status, got.body)
+		}
+		for _, e := range got.Events {
+			ids = append(ids, e.ID)
+		}
+		return ids
+	}
+	own := as("/v1/events", "Authorization", "Bearer "+shop.key)
+	public := as("/v1/events?key="+shop.ClientID, "Origin", page)
+	if diff := cmp.Diff([]string{"public:" + own[0], "public:" + own[1]}, public); diff != "" || own[0] != "order-1" {
+		t.Errorf("own %q, public (-want +got):\n%s", own, diff)
+	}
+}

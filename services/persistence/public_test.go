@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+
+	"github.com/theeye-dev/theeye/api/event"
 )
 
 // TestPublicIsShown: what came with a client id alone reads as public, an event as well as a failure, and has no
@@ -42,6 +44,20 @@ func TestPublicIsShown(t *testing.T) {
 		tell(f.Original, f.Credential, f.Public)
 	}
 	l.same("credential and public", map[string]string{
-		"page": "false true", "app": "true false", "{": "false true", "[": "true false", "no batch": "false false",
+		"public:page": "false true", "app": "true false", "{": "false true", "[": "true false", "no batch": "false false",
 	}, got)
+}
+
+// TestPublicIDsAreApart: whoever sends an application's next ids as a web page takes none of them.
+func TestPublicIDsAreApart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	page := f.request(shop, item("order-1", "s", `"data":{"forged":true}`), event.Item{ID: "public:key-1", Original: []byte(`{"session_id":"s","category":"page","name":"view"}`)})
+	page.Credential = ""
+	f.same("from a page", Outcomes{Stored: 2}, f.insert(page))
+	f.same("from the application", Outcomes{Stored: 1}, f.insert(f.request(shop, item("order-1", "s", ""))))
+	again := page
+	again.Sequence, again.ReceivedAt = f.sequencer.Next(2)
+	f.same("from a page again", Outcomes{Duplicate: 2}, f.insert(again))
+	f.same("ids", []string{"order-1 1", "public:key-1 ", "public:order-1 "}, f.lines("SELECT id, credential FROM persistence.events ORDER BY id"))
 }

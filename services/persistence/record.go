@@ -112,6 +112,9 @@ func (d *reader) event(rec *record) {
 		return
 	}
 	e, refusal := rec.format.Decode(doc, false)
+	if rec.credential == "" {
+		e.ID = event.PublicID(e.ID)
+	}
 	switch {
 	case e.ID != "":
 		rec.id = e.ID

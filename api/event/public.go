@@ -1,0 +1,14 @@
+package event
+
+// publicPrefix begins the ids of public events. It cannot change: what is sent again must get its id again.
+const publicPrefix = "public:"
+
+// PublicID is the id of an event that came with a client id alone and said this of itself; "" stays "". Anybody may send
+// such events, and would otherwise take the ids that the application's own are about to have: those would be conflicts.
+// It has up to 7 characters more than others have.
+func PublicID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return publicPrefix + id
+}
