@@ -81,11 +81,7 @@ func unparsed(err error) error {
 // Migrate brings a schema up to date by the numbered SQL files of migrations, one replica at a time: tern holds an
 // advisory lock meanwhile. The schema's own table keeps the version.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string, migrations fs.FS) error {
-	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		if _, err := conn.Exec(ctx, "SET statement_timeout = 0"); err != nil {
-			return fmt.Errorf("migrate %s: %w", schema, err)
-		}
-		defer resetTimeout(ctx, conn)
+	return Unhurried(ctx, pool, func(conn *pgxpool.Conn) error {
 		if err := createSchema(ctx, conn.Conn(), schema); err != nil {
 			return fmt.Errorf("create schema %s: %w", schema, err)
 		}
@@ -107,6 +103,17 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string, migrations 
 			return fmt.Errorf("migrate %s: %w", schema, err)
 		}
 		return nil
+	})
+}
+
+// Unhurried lends a connection whose statements may take as long as they need.
+func Unhurried(ctx context.Context, pool *pgxpool.Pool, f func(*pgxpool.Conn) error) error {
+	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		if _, err := conn.Exec(ctx, "SET statement_timeout = 0"); err != nil {
+			return fmt.Errorf("lift statement timeout: %w", err)
+		}
+		defer resetTimeout(ctx, conn)
+		return f(conn)
 	})
 }
 
