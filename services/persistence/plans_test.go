@@ -162,6 +162,10 @@ func TestPlans(t *testing.T) {
 			q := own(Query{Name: "name1", From: p.day(2), To: p.day(3)})
 			return q.branchesSQL()
 		}, []int{2, 3}, 20},
+		"the types of a rare category, all applications": {func() (string, []any) {
+			q := Query{Category: "rare"}
+			return q.branchesSQL()
+		}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 300},
 		"the applications": {func() (string, []any) { return (&Query{}).branchesSQL() }, nil, 10},
 		"sessions of an application": {func() (string, []any) {
 			q := own(Query{From: p.day(1)})

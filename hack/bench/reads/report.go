@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -23,6 +24,7 @@ func (r *report) add(name string, p50, p99 time.Duration) {
 	if _, ok := r.cells[name]; !ok {
 		r.names = append(r.names, name)
 	}
+	fmt.Fprintf(os.Stderr, "%s: %.1f / %.1f ms\n", name, milliseconds(p50), milliseconds(p99))
 	r.cells[name] = append(r.cells[name], fmt.Sprintf("%.1f / %.1f", milliseconds(p50), milliseconds(p99)))
 }
 
