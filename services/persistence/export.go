@@ -73,7 +73,7 @@ func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 		header.Set("Content-Encoding", x.coding)
 	}
 	if err := x.stream(ctx, w); err != nil {
-		panic(http.ErrAbortHandler) // as net/http asks for: a client must not take it for whole
+		panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for: a client must not take it for whole
 	}
 	return nil
 }

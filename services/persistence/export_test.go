@@ -125,7 +125,7 @@ func TestExportIsCutOff(t *testing.T) {
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.serve(store, l.ring)+"/v1/export", nil)
 	l.must(err)
 	request.Header.Set("Authorization", "Bearer "+l.token(shop))
-	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // below
+	response, err := http.DefaultClient.Do(request)
 	l.must(err)
 	defer response.Body.Close() //nolint:errcheck // only read
 	read := bufio.NewReader(response.Body)

@@ -37,7 +37,7 @@ func TestNoPageMissesOrRepeats(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	base := time.Now().UTC().Truncate(day).Add(-60 * time.Hour)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's
+	random := rand.New(rand.NewPCG(seed, 0))
 	some := func(r *rand.Rand, prefix string) event.Item {
 		moment := base.Add(time.Duration(r.IntN(300)) * 10 * time.Minute) // many share one
 		i := item(prefix, fmt.Sprint("s", r.IntN(3)), fmt.Sprintf(`"data":{"n":%d}`, r.IntN(4)))
@@ -53,7 +53,7 @@ func TestNoPageMissesOrRepeats(t *testing.T) {
 		f := &fixture{TB: t, sequencer: event.NewSequencer(time.Now)}
 		store := l.replica(fmt.Sprint("writer ", w))
 		writers.Go(func() {
-			r := rand.New(rand.NewPCG(seed, uint64(w)+1)) //nolint:gosec // a test's
+			r := rand.New(rand.NewPCG(seed, uint64(w)+1))
 			for n := 0; ; n++ {
 				select {
 				case <-halt:

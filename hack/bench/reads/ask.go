@@ -135,7 +135,7 @@ func (w *world) explain(ctx context.Context, c *config, l *loader) error {
 		if _, err := w.ask(ctx, path); err != nil {
 			return err
 		}
-		text, err := os.ReadFile(log) //nolint:gosec // of the server that was started here
+		text, err := os.ReadFile(log)
 		if err != nil {
 			return fmt.Errorf("read plans: %w", err)
 		}
