@@ -97,6 +97,11 @@ bench-flood: ## Flood what make up started, and measure it and its good clients 
 	@$(LOCAL) up
 	go run -buildvcs=false ./hack/bench/flood $(ARGS)
 
+.PHONY: bench-reads
+bench-reads: ## Measure every documented question at 10^5, 10^6 and 10^7 events (ARGS: see hack/bench/reads -h)
+	@hack/setup
+	go run -buildvcs=false ./hack/bench/reads $(ARGS)
+
 .PHONY: real-input
 real-input: ## Send several hundred real webhook payloads through, and compare what comes back
 	@hack/setup

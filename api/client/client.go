@@ -109,19 +109,28 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// attempt posts items once; when the key is refused and its source has another by now, once more.
-func (c *Client) attempt(ctx context.Context, items []item) ([]Verdict, error) {
+// attempt posts items once, or with another key once more.
+func (c *Client) attempt(ctx context.Context, items []item) (verdicts []Verdict, err error) {
+	err = c.keyed(ctx, func(key string) (err error) {
+		verdicts, err = c.post(ctx, items, key)
+		return err
+	})
+	return verdicts, err
+}
+
+// keyed makes a request; when the key is refused and its source has another by now, once more.
+func (c *Client) keyed(ctx context.Context, once func(key string) error) error {
 	key, err := c.keys.get(ctx, "")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	verdicts, err := c.post(ctx, items, key)
+	err = once(key)
 	if denied(err) {
 		if fresh, keyErr := c.keys.get(ctx, key); keyErr == nil && fresh != key {
-			return c.post(ctx, items, fresh)
+			return once(fresh)
 		}
 	}
-	return verdicts, err
+	return err
 }
 
 // post is one request.

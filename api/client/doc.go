@@ -1,4 +1,4 @@
-// Package client sends events to TheEye.
+// Package client sends events to TheEye, and reads them.
 //
 // A Client posts events and answers with a verdict on each; a Sender beneath which it works collects events in the
 // background and posts them in batches. Both try again what may not have arrived, and may do so without harm: every
@@ -9,6 +9,8 @@
 // obstacle on the way: a broken connection, an overload, a proxy's page, a key that is not valid, a suspended
 // application. A Sender keeps its events over all of these, within the bounds of its queue; a Post returns where
 // somebody has to act, and tells what is wrong.
+//
+// A Reader reads what is stored, page by page, with the same patience.
 //
 // The package needs the standard library and github.com/google/uuid, starts goroutines only for a Sender, and writes no
 // log. It never puts a key into an error.

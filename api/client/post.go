@@ -85,28 +85,37 @@ func (d *delivery) deliver(ctx context.Context, items []item, results []Result) 
 }
 
 // insist posts items until there is a result that trying again would not change.
-func (d *delivery) insist(ctx context.Context, items []item) ([]Verdict, error) {
+func (d *delivery) insist(ctx context.Context, items []item) (verdicts []Verdict, err error) {
+	err = d.try(ctx, func() (err error) {
+		verdicts, err = d.client.attempt(ctx, items)
+		return err
+	})
+	return verdicts, err
+}
+
+// try does something until it works, or trying again would not change that it does not.
+func (d *delivery) try(ctx context.Context, once func() error) error {
 	doubted := false
 	for n := 0; ; n++ {
-		verdicts, err := d.client.attempt(ctx, items)
+		err := once()
 		if err == nil {
-			return verdicts, nil
+			return nil
 		}
 		k := kindOf(err)
 		toAct := k == blocked || k == unclear && doubted
 		if k == final || k == tooLarge || toAct && !d.patient || ctx.Err() != nil {
-			return nil, err
+			return err
 		}
 		doubted = doubted || k == unclear
 		wait := d.client.backoff(n, err)
 		if d.over(ctx, time.Now().Add(wait)) {
-			return nil, fmt.Errorf("gave up after %d tries: %w", n+1, err)
+			return fmt.Errorf("gave up after %d tries: %w", n+1, err)
 		}
 		if d.trouble != nil {
 			d.trouble(err, wait)
 		}
 		if !sleep(ctx, wait) {
-			return nil, fmt.Errorf("%w after %d tries: %w", context.Cause(ctx), n+1, err)
+			return fmt.Errorf("%w after %d tries: %w", context.Cause(ctx), n+1, err)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func BenchmarkErase(b *testing.B) {
 		f.clocked(time.Now().Add(time.Duration(n) * time.Second)) // after the cut-off before
 		_, err := f.store.Insert(b.Context(), f.benchBatch(n*size, size))
 		f.must(err)
-		_, err = f.store.requestErasure(b.Context(), shop, time.Now().Add(time.Duration(n)*time.Second))
+		_, err = f.store.requestErasure(b.Context(), target{application: shop}, time.Now().Add(time.Duration(n)*time.Second))
 		f.must(err)
 		b.StartTimer()
 		f.finish(f.store)

@@ -85,7 +85,7 @@ func (w *write) counted(ctx context.Context, records []*record) (*sums, error) {
 		case w.erasures.covers(r):
 			w.settled(r, erasedOutcome(r))
 		default:
-			s.add(r, w.erasures[r.application].cutOff)
+			s.add(r, w.erasures.applications[r.application].cutOff)
 			w.settled(r, failureOutcome(r))
 		}
 	}

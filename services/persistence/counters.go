@@ -18,6 +18,7 @@ func (w *write) counters(stored []*record) *pgx.Batch {
 	w.queueSessions(batch, sessionsOf(stored))
 	w.tally.queueUsage(batch, w.writer)
 	w.queueCredentials(batch)
+	w.tally.queueTypes(batch, w.writer)
 	return batch
 }
 

@@ -6,9 +6,15 @@
 //
 // What ingest has only counted of a flood of refused events is added up (counted.go).
 //
-// Usage is answered from counters that are written with the batch (counters.go, usage.go).
+// Usage and counts are answered from counters that are written with the batch (counters.go, counters_types.go; usage.go,
+// stats.go).
 //
-// The path of an erasure: Eraser.Erase records it with a cut-off; from then on every batch knows it from its first round
-// trip (transaction.go) and drops what was received before (erased.go); Eraser.Run sweeps what is stored, chunk by chunk
-// (sweep.go), and knows when nothing can come any more (sweep.carryOut has the argument).
+// The path of a question: Reader.decode says what may be read (http.go); Postgres.branches finds the ranges of indexes
+// that hold the answer (branch.go), and Query.pageSQL reads them as far as a page needs (events.go). What no index tells
+// is looked into by filters, so many rows a page (property.go). Every documented question has its plan in plans_test.go.
+//
+// The path of an erasure, of an application or of a session (target.go): Eraser.Erase records it with a cut-off; from
+// then on every batch knows it from its first round trip (transaction.go) and drops what was received before
+// (erased.go); Eraser.Run sweeps what is stored, chunk by chunk (sweep.go), and knows when nothing can come any more
+// (sweep.carryOut has the argument).
 package persistence

@@ -29,7 +29,7 @@ const (
 	eraseIdle = 5 * time.Second
 )
 
-// Erasure is how far the erasure of an application's events has come.
+// Erasure is how far the erasure of an application's or a session's events has come.
 type Erasure struct {
 	State       EraseState `json:"state"`
 	RequestedAt time.Time  `json:"requested_at"`
@@ -45,7 +45,7 @@ const (
 	EraseEnded EraseState = "erased"
 )
 
-// Eraser erases what applications have sent. Requests are rows of erasures, so that any replica may carry them out,
+// Eraser erases what applications have sent, or what belongs to a session. Requests are rows of tables, so that any replica may carry them out,
 // whatever becomes of the one that took them.
 type Eraser struct {
 	store *Postgres
@@ -59,7 +59,7 @@ type Eraser struct {
 
 // NewEraser registers theeye_erasures_pending and theeye_erased_rows_total. now is persistence's clock.
 func NewEraser(store *Postgres, now func() time.Time, log *slog.Logger, meter metric.Meter) (*Eraser, error) {
-	pending, err := meter.Int64Gauge("theeye.erasures.pending", metric.WithDescription("Applications that are being erased."))
+	pending, err := meter.Int64Gauge("theeye.erasures.pending", metric.WithDescription("Applications and sessions that are being erased."))
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -79,10 +79,20 @@ func NewEraser(store *Postgres, now func() time.Time, log *slog.Logger, meter me
 // so differ: the cut-off is maxSkew after the call, and the answer comes no earlier than maxSkew after the cut-off.
 // What is received between call and answer may go either way.
 func (e *Eraser) Erase(ctx context.Context, application uuid.UUID) (Erasure, error) {
+	return e.erase(ctx, target{application: application})
+}
+
+// EraseSession does the same with all that belongs to a session, of any application, and keeps nothing that tells its
+// id to who does not know it.
+func (e *Eraser) EraseSession(ctx context.Context, id string) (Erasure, error) {
+	return e.erase(ctx, target{session: id})
+}
+
+func (e *Eraser) erase(ctx context.Context, t target) (Erasure, error) {
 	ctx, cancel := context.WithTimeout(ctx, eraseWait)
 	defer cancel()
 	began := e.now()
-	cutOff, err := e.store.requestErasure(ctx, application, began)
+	cutOff, err := e.store.requestErasure(ctx, t, began)
 	if err != nil {
 		return Erasure{}, err
 	}
@@ -90,16 +100,16 @@ func (e *Eraser) Erase(ctx context.Context, application uuid.UUID) (Erasure, err
 	case e.nudge <- struct{}{}:
 	default: // the worker was told already
 	}
-	return e.await(ctx, application, cutOff, began.Add(2*maxSkew))
+	return e.await(ctx, t, cutOff, began.Add(2*maxSkew))
 }
 
 // await returns when all up to a cut-off is gone and a moment has come; or when ctx ends, with how far it is then.
-func (e *Eraser) await(ctx context.Context, application uuid.UUID, cutOff event.Sequence, moment time.Time) (Erasure, error) {
+func (e *Eraser) await(ctx context.Context, t target, cutOff event.Sequence, moment time.Time) (Erasure, error) {
 	poll := time.NewTicker(erasePoll)
 	defer poll.Stop()
 	for {
 		// Beyond ctx: the wait is over then, and not the answer.
-		progress, ended, err := e.store.erasureProgress(context.WithoutCancel(ctx), application, cutOff)
+		progress, ended, err := e.store.erasureProgress(context.WithoutCancel(ctx), t, cutOff)
 		if err != nil {
 			return Erasure{}, err
 		}
@@ -118,10 +128,10 @@ func (e *Eraser) await(ctx context.Context, application uuid.UUID, cutOff event.
 
 // requestErasure makes an erasure durable and returns its cut-off. One that is asked for while another is pending moves
 // the cut-off: both end together.
-func (p *Postgres) requestErasure(ctx context.Context, application uuid.UUID, now time.Time) (event.Sequence, error) {
+func (p *Postgres) requestErasure(ctx context.Context, t target, now time.Time) (event.Sequence, error) {
 	var newest *time.Time
-	err := p.pool.QueryRow(ctx, "SELECT max(last_used_at) FROM persistence.credential_usage WHERE application = $1",
-		[16]byte(application)).Scan(&newest)
+	err := p.pool.QueryRow(ctx, "SELECT max(last_used_at) FROM persistence.credential_usage WHERE $1::uuid IS NULL OR application = $1",
+		optionalID(t.application)).Scan(&newest)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("read last use: %w", err)
 	}
@@ -133,14 +143,19 @@ func (p *Postgres) requestErasure(ctx context.Context, application uuid.UUID, no
 		upTo = limit
 	}
 	cutOff := cutOffAt(upTo.Add(maxSkew))
-	_, err = p.pool.Exec(ctx, `
-		INSERT INTO persistence.erasures AS e (application, cut_off, requested_at) VALUES ($1, $2, $3)
-		ON CONFLICT (application) DO UPDATE SET
+	insert := "INSERT INTO persistence.erasures AS e (application, cut_off, requested_at) VALUES ($1, $2, $3) ON CONFLICT (application) DO UPDATE SET"
+	if t.session != "" {
+		insert = `
+			INSERT INTO persistence.session_erasures AS e (session, session_id, cut_off, requested_at)
+			SELECT sha256(salt || convert_to($1, 'UTF8')), $1, $2, $3 FROM persistence.session_salt
+			ON CONFLICT (session) DO UPDATE SET session_id = excluded.session_id,`
+	}
+	_, err = p.pool.Exec(ctx, insert+`
 		    cut_off = greatest(e.cut_off, excluded.cut_off),
 		    requested_at = CASE WHEN e.finished_at IS NULL THEN e.requested_at ELSE excluded.requested_at END,
 		    erased = CASE WHEN e.finished_at IS NULL THEN e.erased ELSE 0 END,
 		    finished_at = CASE WHEN excluded.cut_off > e.cut_off THEN NULL ELSE e.finished_at END`,
-		[16]byte(application), [16]byte(cutOff), now)
+		t.arg(), [16]byte(cutOff), now)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("record erasure: %w", err)
 	}
@@ -148,12 +163,11 @@ func (p *Postgres) requestErasure(ctx context.Context, application uuid.UUID, no
 }
 
 // erasureProgress tells how far an erasure is, and whether all up to a cut-off is gone.
-func (p *Postgres) erasureProgress(ctx context.Context, application uuid.UUID, cutOff event.Sequence) (e Erasure, ended bool, err error) {
+func (p *Postgres) erasureProgress(ctx context.Context, t target, cutOff event.Sequence) (e Erasure, ended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, eraseWait)
 	defer cancel()
-	err = p.pool.QueryRow(ctx, `
-		SELECT requested_at, erased, coalesce(erased_to >= $2, false) FROM persistence.erasures WHERE application = $1`,
-		[16]byte(application), [16]byte(cutOff)).Scan(&e.RequestedAt, &e.ErasedRows, &ended)
+	err = p.pool.QueryRow(ctx, "SELECT requested_at, erased, coalesce(erased_to >= $2, false) FROM "+t.table()+" WHERE "+t.row(),
+		t.arg(), [16]byte(cutOff)).Scan(&e.RequestedAt, &e.ErasedRows, &ended)
 	if err != nil {
 		err = fmt.Errorf("read erasure: %w", err)
 	}
@@ -161,16 +175,19 @@ func (p *Postgres) erasureProgress(ctx context.Context, application uuid.UUID, c
 	return e, ended, err
 }
 
-// pendingErasures lists the applications that are being erased, the longest first, with their cut-offs.
+// pendingErasures lists what is being erased, the longest first, with the cut-offs.
 func (p *Postgres) pendingErasures(ctx context.Context) ([]sweep, error) {
 	rows, err := p.pool.Query(ctx, `
-		SELECT application, cut_off FROM persistence.erasures WHERE finished_at IS NULL ORDER BY requested_at, application`)
+		SELECT application, '' AS session_id, cut_off, requested_at FROM persistence.erasures WHERE finished_at IS NULL
+		UNION ALL
+		SELECT '00000000-0000-0000-0000-000000000000', session_id, cut_off, requested_at FROM persistence.session_erasures WHERE finished_at IS NULL
+		ORDER BY requested_at, application, session_id`)
 	if err != nil {
 		return nil, fmt.Errorf("list erasures: %w", err)
 	}
 	pending, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sweep, error) {
 		s := sweep{store: p}
-		err := row.Scan(&s.application, &s.cutOff)
+		err := row.Scan(&s.application, &s.session, &s.cutOff, nil)
 		return s, err
 	})
 	if err != nil {
@@ -215,7 +232,7 @@ func (e *Eraser) round(ctx context.Context) (left bool, err error) {
 		err := e.carryOut(ctx, &pending[i])
 		left = left || err == nil || errors.Is(err, errElsewhere) || errors.Is(err, errUnaware)
 		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errUnaware) {
-			errs = append(errs, fmt.Errorf("erase %s: %w", pending[i].application, err))
+			errs = append(errs, fmt.Errorf("erase %s: %w", pending[i].target, err))
 		}
 	}
 	return left, errors.Join(errs...)

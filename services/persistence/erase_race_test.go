@@ -27,7 +27,7 @@ func (f *fixture) hold(store *Postgres, batch []*record, written bool) *held {
 	f.Cleanup(h.release)
 	f.must(store.days.ensure(f.Context(), store.pool, daysOf(batch)))
 	go func() {
-		h.done <- store.inBatch(f.Context(), applicationsOf(batch), func(tx querier, erased erasures) (*pgx.Batch, error) {
+		h.done <- store.inBatch(f.Context(), scopeOf(batch), func(tx querier, erased erasures) (*pgx.Batch, error) {
 			w := &write{tx: tx, erasures: erased, writer: store.writer, tally: newTally(), outcomes: Outcomes{}}
 			if !written {
 				close(h.waits)
@@ -59,13 +59,13 @@ func TestEraseWaitsForBatchesThatDoNotKnow(t *testing.T) {
 			batch := records(f.entry(f.request(shop, item("a", "s", ""), item("c", "s", ""), item("b", "t", ""), refused("{}", "field.missing"))))
 			waiting := f.request(shop, item("d", "s", ""))
 			h := f.hold(f.replica("slow"), batch, written)
-			cutOff, err := f.store.requestErasure(t.Context(), shop, time.Now())
+			cutOff, err := f.store.requestErasure(t.Context(), target{application: shop}, time.Now())
 			f.must(err)
 			e := f.eraser(f.replica("eraser"))
 			if _, err := e.round(t.Context()); (err != nil) != written { // rows that it has written are locked
 				t.Errorf("erasing meanwhile: %v", err)
 			}
-			if _, ended, err := f.store.erasureProgress(t.Context(), shop, cutOff); err != nil || ended {
+			if _, ended, err := f.store.erasureProgress(t.Context(), target{application: shop}, cutOff); err != nil || ended {
 				t.Fatalf("while a batch is open that does not know: ended %t, %v", ended, err)
 			}
 			f.same("others meanwhile", Outcomes{Stored: 1}, f.insert(f.request(blog, item("a", "s", ""))))
@@ -84,7 +84,7 @@ func TestBatchesThatKnowHoldNothingUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.insert(f.request(shop, item("a", "s", "")))
-	_, err := f.store.requestErasure(t.Context(), shop, time.Now())
+	_, err := f.store.requestErasure(t.Context(), target{application: shop}, time.Now())
 	f.must(err)
 	before, err := f.store.batches(t.Context())
 	f.must(err)

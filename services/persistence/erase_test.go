@@ -25,7 +25,7 @@ func (f *fixture) eraser(store *Postgres) *Eraser {
 // erase asks for an erasure and carries it out.
 func (f *fixture) erase(application uuid.UUID) {
 	f.Helper()
-	_, err := f.store.requestErasure(f.Context(), application, time.Now())
+	_, err := f.store.requestErasure(f.Context(), target{application: application}, time.Now())
 	f.must(err)
 	f.finish(f.store)
 }
@@ -47,7 +47,7 @@ func (f *fixture) later() { f.clocked(time.Now().Add(time.Minute)) }
 func (f *fixture) traces(application uuid.UUID) map[string]int {
 	f.Helper()
 	found := map[string]int{}
-	for _, table := range []string{"events", "ledger", "duplicates", "sessions", "failures", "usage", "credential_usage"} {
+	for _, table := range []string{"events", "ledger", "duplicates", "sessions", "failures", "usage", "credential_usage", "types", "type_usage"} {
 		if n := f.count("SELECT count(*) FROM persistence."+table+" WHERE application = $1", application); n > 0 {
 			found[table] = n
 		}
@@ -120,7 +120,7 @@ func TestEraseWhileIDsAreUsedAgain(t *testing.T) {
 	f := newFixture(t)
 	old := f.everyOutcome(shop)
 	f.insert(old)
-	_, err := f.store.requestErasure(t.Context(), shop, time.Now())
+	_, err := f.store.requestErasure(t.Context(), target{application: shop}, time.Now())
 	f.must(err)
 	f.same("what was stored and is not swept yet", Outcomes{Redelivered: 7}, f.insert(old))
 	f.later()
@@ -143,7 +143,7 @@ func TestEraseOfAClockAhead(t *testing.T) {
 		f.clocked(now.Add(ahead))
 		application := []uuid.UUID{shop, blog}[n]
 		f.insert(f.request(application, item("a", "s", "")))
-		cutOff, err := f.store.requestErasure(t.Context(), application, now)
+		cutOff, err := f.store.requestErasure(t.Context(), target{application: application}, now)
 		f.must(err)
 		if want := now.Add(min(ahead, maxAhead) + maxSkew); !want.Truncate(time.Millisecond).Equal(endOf(cutOff).Add(-time.Millisecond)) {
 			t.Errorf("%s ahead the cut-off is before %s, want %s", ahead, endOf(cutOff), want)
@@ -159,7 +159,7 @@ func TestCutOff(t *testing.T) {
 	cutOff := cutOffAt(now)
 	for shift, covered := range map[time.Duration]bool{0: true, -time.Hour: true, 1: false, time.Hour: false} {
 		q, _ := event.NewSequencer(func() time.Time { return now.Add(shift) }).Next(1)
-		if got := (erasures{shop: {cutOff: cutOff}}).covers(&record{application: shop, sequence: q}); got != covered {
+		if got := (erasures{applications: map[uuid.UUID]erasure{shop: {cutOff: cutOff}}}).covers(&record{application: shop, sequence: q}); got != covered {
 			t.Errorf("%s later: covered %t", shift, got)
 		}
 	}
@@ -178,9 +178,9 @@ func TestEraseGoesOnAfterACrash(t *testing.T) {
 		items = append(items, item(fmt.Sprint(n), fmt.Sprint("s", n%11), ""))
 	}
 	f.insert(f.request(shop, items...))
-	cutOff, err := f.store.requestErasure(t.Context(), shop, time.Now())
+	cutOff, err := f.store.requestErasure(t.Context(), target{application: shop}, time.Now())
 	f.must(err)
-	dying := &sweep{store: f.replica("dying"), application: shop, cutOff: cutOff}
+	dying := &sweep{store: f.replica("dying"), target: target{application: shop}, cutOff: cutOff}
 	f.must(dying.transaction(t.Context(), func(tx pgx.Tx) (int64, error) { return dying.events(t.Context(), tx, time.Now()) }))
 	err = dying.transaction(t.Context(), func(tx pgx.Tx) (int64, error) {
 		if n, err := dying.events(t.Context(), tx, time.Now()); n != chunkRows || err != nil {
@@ -188,7 +188,7 @@ func TestEraseGoesOnAfterACrash(t *testing.T) {
 		}
 		_, elsewhere := f.eraser(f.store).store.pendingErasures(t.Context())
 		f.must(elsewhere)
-		if err := f.eraser(f.store).carryOut(t.Context(), &sweep{store: f.store, application: shop, cutOff: cutOff}); !errors.Is(err, errElsewhere) {
+		if err := f.eraser(f.store).carryOut(t.Context(), &sweep{store: f.store, target: target{application: shop}, cutOff: cutOff}); !errors.Is(err, errElsewhere) {
 			t.Errorf("while another replica is at it: %v", err)
 		}
 		return 0, tx.Conn().Close(context.WithoutCancel(t.Context())) // as the process ends
@@ -200,7 +200,7 @@ func TestEraseGoesOnAfterACrash(t *testing.T) {
 		t.Errorf("%d events are left in between", n)
 	}
 	f.recounted("in between")
-	progress, ended, err := f.store.erasureProgress(t.Context(), shop, cutOff)
+	progress, ended, err := f.store.erasureProgress(t.Context(), target{application: shop}, cutOff)
 	if err != nil || ended || progress.ErasedRows != chunkRows {
 		t.Errorf("progress %+v, ended %t, %v", progress, ended, err)
 	}

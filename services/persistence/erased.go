@@ -12,20 +12,31 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 )
 
-// erasure is what a batch has to know of an application that was erased.
+// erasure is what a batch has to know of an application or a session that was erased.
 type erasure struct {
 	cutOff  event.Sequence // everything up to it is erased
 	pending bool           // and some of it may still be there
 }
 
-// erasures by application; nil for none.
-type erasures map[uuid.UUID]erasure
-
-// covers tells whether a record was received before its application was erased.
-func (e erasures) covers(r *record) bool {
-	erased, ok := e[r.application]
-	return ok && bytes.Compare(r.sequence[:], erased.cutOff[:]) <= 0
+// erasures that a batch may meet; nil where there are none.
+type erasures struct {
+	applications map[uuid.UUID]erasure
+	sessions     map[string]erasure
 }
+
+// covers tells whether a record was received before its application or its session was erased.
+func (e erasures) covers(r *record) bool {
+	application, ok := e.applications[r.application]
+	if ok && application.covers(r) {
+		return true
+	}
+	session, ok := e.sessions[r.sessionID]
+	return ok && session.covers(r)
+}
+
+func (e erasure) covers(r *record) bool { return bytes.Compare(r.sequence[:], e.cutOff[:]) <= 0 }
+
+func (e erasures) none() bool { return len(e.applications) == 0 && len(e.sessions) == 0 }
 
 // cutOffAt returns the last sequence that tells a time's millisecond.
 func cutOffAt(t time.Time) event.Sequence {
@@ -43,7 +54,7 @@ func endOf(cutOff event.Sequence) time.Time {
 // drop settles what was received before an erasure, and returns the rest. What had ended before it was erased was
 // counted then, and so is nothing but a redelivery.
 func (w *write) drop(ctx context.Context, records []*record) (rest []*record, err error) {
-	if len(w.erasures) == 0 {
+	if w.erasures.none() {
 		return records, nil
 	}
 	var covered []*record
@@ -80,14 +91,21 @@ func erasedOutcome(r *record) Outcome {
 	return Erased
 }
 
-// free lets an application that lives on use an id again while the event that had it waits to be erased: its ledger
-// row goes first. Only a pending erasure has such rows.
+// free lets an id be used again while the event that had it waits to be erased, with its application or with its
+// session: its ledger row goes first. Only a pending erasure has such rows.
 func (w *write) free(ctx context.Context, events []*record) error {
 	var applications, cutOffs [][16]byte
 	var ids []string
+	var sessions []*string // nil: of any
 	for _, r := range events {
-		if e := w.erasures[r.application]; e.pending {
-			applications, ids, cutOffs = append(applications, r.application), append(ids, r.id), append(cutOffs, e.cutOff)
+		for _, e := range []struct {
+			erasure
+			session *string
+		}{{w.erasures.applications[r.application], nil}, {w.erasures.sessions[r.sessionID], &r.sessionID}} {
+			if e.pending {
+				applications, ids = append(applications, r.application), append(ids, r.id)
+				cutOffs, sessions = append(cutOffs, e.cutOff), append(sessions, e.session)
+			}
 		}
 	}
 	if len(ids) == 0 {
@@ -96,12 +114,14 @@ func (w *write) free(ctx context.Context, events []*record) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`
 		WITH freed AS (
-		    DELETE FROM persistence.ledger l USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS i (application, id, cut_off)
-		    WHERE l.application = i.application AND l.id = i.id AND l.sequence <= i.cut_off
+		    DELETE FROM persistence.ledger l USING unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) AS i (application, id, cut_off, session_id)
+		    WHERE l.application = i.application AND l.id = i.id AND l.sequence <= i.cut_off AND (i.session_id IS NULL OR EXISTS (
+		        SELECT FROM persistence.events e WHERE e.application = l.application AND e.occurred_at = l.occurred_at
+		            AND e.sequence = l.sequence AND e.session_id = i.session_id))
 		    RETURNING l.sequence
 		)
 		INSERT INTO persistence.duplicates (sequence, application, received_at)
 		SELECT sequence, '00000000-0000-0000-0000-000000000000', now() FROM freed
-		ORDER BY sequence ON CONFLICT DO NOTHING`, applications, ids, cutOffs)
+		ORDER BY sequence ON CONFLICT DO NOTHING`, applications, ids, cutOffs, sessions)
 	return w.tx.SendBatch(ctx, batch).Close()
 }

@@ -156,7 +156,7 @@ func (f *fixture) lines(sql string, args ...any) []string {
 func (f *fixture) tables() map[string][]string {
 	f.Helper()
 	all := map[string][]string{}
-	for _, table := range []string{"events", "ledger", "duplicates", "sessions", "failures", "usage", "credential_usage"} {
+	for _, table := range []string{"events", "ledger", "duplicates", "sessions", "failures", "usage", "credential_usage", "types", "type_usage"} {
 		all[table] = f.lines("SELECT t::text FROM persistence." + table + " t ORDER BY 1")
 	}
 	return all

@@ -41,7 +41,11 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 		mux.Handle(pattern, kit.MethodNotAllowed(http.MethodGet))
 	}
 	get("/v1/events", kit.Handler(retried(r.Store.Events), r.decodeEvents, reply[EventPage]))
-	get("/v1/sessions/{id}", kit.Handler(retried(r.session), r.decodeSession, reply[*Session]))
+	get("/v1/events/{id}", kit.Handler(retried(r.history), r.decodeHistory, reply[*History]))
+	get("/v1/export", kit.Handler(r.exporter().begin, r.decodeExport, func(ctx context.Context, w http.ResponseWriter, x *export) error { return x.write(ctx, w) }))
+	get("/v1/stats", kit.Handler(retried(r.Store.Stats), r.decodeStats, reply[Stats]))
+	get("/v1/sessions", kit.Handler(retried(r.Store.Sessions), r.decodeSessions, reply[SessionPage]))
+	handleSession(mux, r, observer)
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
 	handleApplications(mux, r, observer)
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
@@ -65,22 +69,43 @@ func retried[Question, Answer any](method func(context.Context, Question) (Answe
 	}
 }
 
-func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
-	s, err := r.Store.Session(ctx, q)
-	if err == nil && s == nil {
-		err = fault.New(fault.CodeNotFound, "there is no such session, or it has no event that you may read")
-	}
-	return s, err
+// eventFilters are the parameters of every question for events.
+func eventFilters(more ...string) []string {
+	return append(more, "application", "category", "name", "from", "to", "data.<path>", "order", "select", "cursor")
 }
 
 func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, error) {
-	return r.decode(ctx, req, "session_id", "application", "category", "name", "from", "to", "limit", "cursor")
+	q, err := r.decode(ctx, req, eventFilters("session_id", "limit")...)
+	if err == nil {
+		err = q.settled()
+	}
+	return q, err
 }
 
-func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, "application", "category", "name", "from", "to", "limit", "cursor")
+// decodeHistory needs an application: an id is one within its application.
+func (r *Reader) decodeHistory(ctx context.Context, req *http.Request) (Query, error) {
+	q, err := r.decode(ctx, req, "application")
+	if err == nil && q.Application == uuid.Nil {
+		err = fault.New(fault.CodeParameter, "application is missing: an id belongs to its application, and others may use the same")
+	}
 	if err == nil {
-		q.SessionID, err = parseText("session id", req.PathValue("id"))
+		q.ID, err = parseText("event id", req.PathValue("id"))
+	}
+	return q, err
+}
+
+func (r *Reader) history(ctx context.Context, q Query) (*History, error) {
+	h, err := r.Store.History(ctx, q)
+	if err == nil && h == nil {
+		err = fault.New(fault.CodeNotFound, "no event of this id came to be stored, and none failed; what was accepted a moment ago may be on its way")
+	}
+	return h, err
+}
+
+func (r *Reader) decodeStats(ctx context.Context, req *http.Request) (Query, error) {
+	q, err := r.decode(ctx, req, "application", "category", "name", "outcome", "from", "to", "bucket", "by")
+	if err == nil {
+		err = q.timed(r.Now())
 	}
 	return q, err
 }

@@ -82,6 +82,7 @@ type credentialKey struct {
 // tally is what a batch adds to the counters.
 type tally struct {
 	usage       map[usageKey]int64
+	types       map[typeKey]int64
 	credentials map[credentialKey]lastUse
 }
 
@@ -92,7 +93,7 @@ type lastUse struct {
 }
 
 func newTally() *tally {
-	return &tally{map[usageKey]int64{}, map[credentialKey]lastUse{}}
+	return &tally{map[usageKey]int64{}, map[typeKey]int64{}, map[credentialKey]lastUse{}}
 }
 
 // add counts a settled record. Redeliveries were counted before, and of what is erased nothing is kept.
@@ -100,7 +101,7 @@ func (t *tally) add(r *record, o Outcome) {
 	if o == Redelivered || o == Erased || o == ErasedRefusal || r.application == uuid.Nil {
 		return
 	}
-	t.usage[usageKey{r.application, r.receivedAt.Truncate(time.Hour), o}] += r.events()
+	t.change(r.application, r.receivedAt, o, r.category, r.name, r.events())
 	k := credentialKey{r.application, r.credential}
 	last := t.credentials[k]
 	if r.receivedAt.After(last.any) {
@@ -110,6 +111,13 @@ func (t *tally) add(r *record, o Outcome) {
 		last.stored = &r.receivedAt
 	}
 	t.credentials[k] = last
+}
+
+// change adds to the counters of an outcome, and of a type within it.
+func (t *tally) change(application uuid.UUID, received time.Time, o Outcome, category, name string, n int64) {
+	k := usageKey{application, received.UTC().Truncate(time.Hour), o}
+	t.usage[k] += n
+	t.types[typeKey{k, category, name}] += n
 }
 
 // keys returns the rows of usage in the order in which they are locked.

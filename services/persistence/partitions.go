@@ -112,10 +112,19 @@ const (
 
 // Keep makes partitions ahead of their day and forgets old duplicates and counted items, until the context ends.
 func (p *Postgres) Keep(ctx context.Context, now func() time.Time, log *slog.Logger) error {
+	return every(ctx, func() error { return p.keep(ctx, now()) }, log)
+}
+
+// KeepIndexes makes indexes that are missing, until the context ends: it may take long, and nothing waits for it.
+func (p *Postgres) KeepIndexes(ctx context.Context, log *slog.Logger) error {
+	return every(ctx, func() error { return p.EnsureIndexes(ctx) }, log)
+}
+
+func every(ctx context.Context, keep func() error, log *slog.Logger) error {
 	ticker := time.NewTicker(housekeeping)
 	defer ticker.Stop()
 	for {
-		if err := p.keep(ctx, now()); err != nil && ctx.Err() == nil {
+		if err := keep(); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "housekeeping failed", "error", err)
 		}
 		select {

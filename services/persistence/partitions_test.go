@@ -34,7 +34,7 @@ func TestPartitionsAreMadeOnDemand(t *testing.T) {
 		"0 " + partitionName(days[0]), "1 " + partitionName(now), "2 " + partitionName(days[2]),
 		"first of today " + partitionName(now), "last of yesterday " + partitionName(now.AddDate(0, 0, -1)),
 	}, f.lines("SELECT id, tableoid::regclass::text FROM persistence.events ORDER BY id"))
-	f.same("indexes of a partition", []string{"2"}, f.lines("SELECT count(*) FROM pg_index WHERE indrelid = $1::text::regclass", partitionName(now)))
+	f.same("indexes of a partition", []string{"3"}, f.lines("SELECT count(*) FROM pg_index WHERE indrelid = $1::text::regclass", partitionName(now)))
 	// What was refused needs no partition, however odd its time.
 	f.same("a refused one", Outcomes{Refused: 1}, f.insert(f.request(shop, at(refused("{}", "timestamp.too_old"), now.AddDate(-50, 0, 0)))))
 	if n := len(f.partitionNames()); n != 4 {

@@ -79,7 +79,7 @@ func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes O
 	if err := p.days.ensure(ctx, p.pool, daysOf(records)); err != nil {
 		return nil, err
 	}
-	err = p.inBatch(ctx, applicationsOf(records), func(tx querier, erased erasures) (*pgx.Batch, error) {
+	err = p.inBatch(ctx, scopeOf(records), func(tx querier, erased erasures) (*pgx.Batch, error) {
 		w := &write{tx: tx, erasures: erased, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
 		last, err := w.all(ctx, records)
 		outcomes = w.outcomes

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,14 +24,65 @@ const (
 
 // Query says which events or failures are asked for. The zero value of a field asks for all.
 type Query struct {
+	ID          string // of an event
 	SessionID   string
 	Application uuid.UUID
 	Category    string
 	Name        string
 	Code        string    // of failures
 	From, To    time.Time // From is included, To is not
+	Properties  []Property
+	Order       Order
+	Select      []string // the fields of an event that are shown; nil for all
+	Format      string   // of an export
 	Limit       int
 	After       *Position // where the page before ended
+
+	AfterSession *sessionPosition // the same of sessions
+	Stats        StatsQuery       // of counts
+
+	cursors    bool // every event has one
+	afterOther bool // After is of a page in the order that is not the question's own
+}
+
+// Order is that of events. The zero value is a question's own: a session as it reads, and all else newest first.
+type Order string
+
+// The orders, both by (occurred_at, sequence).
+const (
+	Newest Order = "newest"
+	Oldest Order = "oldest"
+)
+
+// ascending tells whether the earliest comes first.
+func (q *Query) ascending() bool {
+	if q.Order == "" {
+		return q.SessionID != ""
+	}
+	return q.Order == Oldest
+}
+
+// otherOrder tells whether the order is not the question's own.
+func (q *Query) otherOrder() bool { return q.ascending() != (q.SessionID != "") }
+
+// cursor writes where a page ends. A byte more says that the order is not the question's own: continued in the wrong
+// order, pages would repeat and omit.
+func (q *Query) cursor(p Position) string {
+	if q.otherOrder() {
+		return base64.RawURLEncoding.EncodeToString(append(p.bytes(), 1))
+	}
+	return p.String()
+}
+
+// settled checks what only the whole question tells.
+func (q *Query) settled() error {
+	if q.AfterSession != nil {
+		return errCursor
+	}
+	if q.After != nil && q.afterOther != q.otherOrder() {
+		return fault.New(fault.CodeParameter, "cursor is of a page in another order: give the same parameters as for the page before")
+	}
+	return nil
 }
 
 // Position is a place in an order by time and sequence.
@@ -41,19 +94,34 @@ type Position struct {
 const positionBytes = 8 + 16
 
 // String writes an opaque cursor.
-func (p Position) String() string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, positionBytes), uint64(p.Time.UnixMicro()))
-	return base64.RawURLEncoding.EncodeToString(append(b, p.Sequence[:]...))
+func (p Position) String() string { return base64.RawURLEncoding.EncodeToString(p.bytes()) }
+
+func (p Position) bytes() []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, positionBytes+1), uint64(p.Time.UnixMicro()))
+	return append(b, p.Sequence[:]...)
+}
+
+// parseCursor reads what Query.cursor has written.
+func (q *Query) parseCursor(text string) (err error) {
+	if strings.HasPrefix(text, sessionCursor) {
+		q.AfterSession, err = parseSessionPosition(text)
+		return err
+	}
+	if b, decoded := base64.RawURLEncoding.DecodeString(text); decoded == nil && len(b) == positionBytes+1 && b[positionBytes] == 1 {
+		q.afterOther, text = true, base64.RawURLEncoding.EncodeToString(b[:positionBytes])
+	}
+	q.After, err = parsePosition(text)
+	return err
 }
 
 func parsePosition(text string) (*Position, error) {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) != positionBytes {
-		return nil, fault.New(fault.CodeParameter, "cursor is not one that this service gave out")
+		return nil, errCursor
 	}
 	p := &Position{Time: time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC(), Sequence: event.Sequence(b[8:])}
 	if year := p.Time.Year(); year < 1 || year > 9999 {
-		return nil, fault.New(fault.CodeParameter, "cursor is not one that this service gave out")
+		return nil, errCursor
 	}
 	return p, nil
 }
@@ -61,8 +129,8 @@ func parsePosition(text string) (*Position, error) {
 // parseQuery reads the parameters of a request, and the application they name.
 func parseQuery(given map[string]string) (q Query, application string, err error) {
 	q.Limit = defaultLimit
-	for name, value := range given {
-		value, err := parseText(fmt.Sprintf("parameter %q", name), value)
+	for _, name := range slices.Sorted(maps.Keys(given)) { // one question, one statement
+		value, err := parseText(fmt.Sprintf("parameter %q", name), given[name])
 		if err != nil {
 			return q, "", err
 		}
@@ -93,12 +161,36 @@ func (q *Query) set(name, value string, application *string) (err error) {
 	case "to":
 		q.To, err = parseTime(name, value)
 	case "cursor":
-		q.After, err = parsePosition(value)
+		err = q.parseCursor(value)
+	case "order":
+		if q.Order = Order(value); q.Order != Newest && q.Order != Oldest {
+			err = fault.New(fault.CodeParameter, "order must be newest or oldest")
+		}
+	case "select":
+		q.Select, err = parseSelect(value)
 	case "limit":
 		if q.Limit, err = strconv.Atoi(value); err != nil || q.Limit < 1 || q.Limit > maxLimit {
 			return fault.New(fault.CodeParameter, fmt.Sprintf("limit must be a number from 1 to %d", maxLimit))
 		}
+	case "format":
+		q.Format = value
+	case "bucket", "by", "outcome":
+		err = q.Stats.set(name, value)
+	default:
+		return q.setProperty(name, value)
 	}
+	return err
+}
+
+func (q *Query) setProperty(name, value string) error {
+	if !strings.HasPrefix(name, propertyPrefix) {
+		return nil
+	}
+	if len(q.Properties) == maxProperties {
+		return fault.New(fault.CodeParameter, fmt.Sprintf("a question may have %d conditions on data", maxProperties))
+	}
+	property, err := parseProperty(name, value)
+	q.Properties = append(q.Properties, property)
 	return err
 }
 

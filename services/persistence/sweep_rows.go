@@ -17,11 +17,13 @@ const eraserWriter = "eraser"
 
 // gone is one erased row.
 type gone struct {
-	id, session string
-	sequence    event.Sequence
-	receivedAt  time.Time
-	outcome     Outcome
-	events      int64 // that it stands for
+	application    uuid.UUID // uuid.Nil where it could not be read
+	id, session    string
+	category, name string
+	sequence       event.Sequence
+	receivedAt     time.Time
+	outcome        Outcome
+	events         int64 // that it stands for
 }
 
 // settle takes erased rows out of the counters, and keeps their bare sequences, of no application, for as long as they
@@ -31,7 +33,9 @@ func (s *sweep) settle(batch *pgx.Batch, rows []gone, now time.Time) {
 	var sequences [][16]byte
 	var received []time.Time
 	for _, r := range rows {
-		counts.usage[usageKey{s.application, r.receivedAt.UTC().Truncate(time.Hour), r.outcome}] -= r.events
+		if r.application != uuid.Nil {
+			counts.change(r.application, r.receivedAt, r.outcome, r.category, r.name, -r.events)
+		}
 		if r.receivedAt.After(now.Add(-duplicatesKept)) {
 			sequences, received = append(sequences, r.sequence), append(received, r.receivedAt)
 		}
@@ -42,6 +46,7 @@ func (s *sweep) settle(batch *pgx.Batch, rows []gone, now time.Time) {
 		FROM unnest($1::uuid[], $2::timestamptz[]) AS i (sequence, received_at)
 		ORDER BY sequence ON CONFLICT DO NOTHING`, sequences, received)
 	counts.queueUsage(batch, eraserWriter)
+	counts.queueTypes(batch, eraserWriter)
 }
 
 // events erases the earliest of the events that are left, with what is kept of them in the ledger and in sessions.
@@ -51,9 +56,9 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	err := tx.QueryRow(ctx, `
 		SELECT occurred_at, sequence FROM (
 		    SELECT occurred_at, sequence FROM persistence.events
-		    WHERE application = $1 AND occurred_at >= $2 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
+		    WHERE `+s.rows()+` AND occurred_at >= $2 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
 		) AS chunk ORDER BY occurred_at DESC, sequence DESC LIMIT 1`,
-		[16]byte(s.application), s.from, [16]byte(s.cutOff), chunkRows).Scan(&last, &lastSequence)
+		s.arg(), s.from, [16]byte(s.cutOff), chunkRows).Scan(&last, &lastSequence)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}
@@ -62,23 +67,27 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	}
 	rows, err := tx.Query(ctx, `
 		DELETE FROM persistence.events
-		WHERE application = $1 AND occurred_at BETWEEN $2 AND $3 AND (occurred_at, sequence) <= ($3, $4) AND sequence <= $5
-		RETURNING id, session_id, sequence, received_at`,
-		[16]byte(s.application), s.from, last, [16]byte(lastSequence), [16]byte(s.cutOff))
+		WHERE `+s.rows()+` AND occurred_at BETWEEN $2 AND $3 AND (occurred_at, sequence) <= ($3, $4) AND sequence <= $5
+		RETURNING application, id, session_id, category, name, sequence, received_at`,
+		s.arg(), s.from, last, [16]byte(lastSequence), [16]byte(s.cutOff))
 	if err != nil {
 		return 0, err
 	}
 	erased, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (gone, error) {
 		g := gone{outcome: Stored, events: 1}
-		err := row.Scan(&g.id, &g.session, &g.sequence, &g.receivedAt)
+		err := row.Scan(&g.application, &g.id, &g.session, &g.category, &g.name, &g.sequence, &g.receivedAt)
 		return g, err
 	})
 	if err != nil {
 		return 0, err
 	}
+	again, err := s.again(ctx, tx, erased)
+	if err != nil {
+		return 0, err
+	}
 	batch := &pgx.Batch{}
 	s.queueEvents(batch, erased)
-	s.settle(batch, erased, now)
+	s.settle(batch, append(erased, again...), now)
 	s.from = last
 	return int64(len(erased)), tx.SendBatch(ctx, batch).Close()
 }
@@ -87,34 +96,78 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 // the next, which so sees all that was counted in it: a batch adds to the row after its events, and in the same
 // transaction.
 func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
-	ids, counts := make([]string, len(erased)), map[string]int64{}
+	type key struct {
+		session     string
+		application uuid.UUID
+	}
+	ids, owners, counts := make([]string, len(erased)), make([][16]byte, len(erased)), map[key]int64{}
 	for i, g := range erased {
-		ids[i] = g.id
-		counts[g.session]++
+		ids[i], owners[i] = g.id, g.application
+		counts[key{g.session, g.application}]++
 	}
-	sessions, numbers := make([]string, 0, len(counts)), make([]int64, 0, len(counts))
-	for id, n := range counts {
-		sessions, numbers = append(sessions, id), append(numbers, n)
+	sessions, applications, numbers := make([]string, 0, len(counts)), make([][16]byte, 0, len(counts)), make([]int64, 0, len(counts))
+	for k, n := range counts {
+		sessions, applications, numbers = append(sessions, k.session), append(applications, k.application), append(numbers, n)
 	}
-	application := [16]byte(s.application)
-	batch.Queue("DELETE FROM persistence.ledger WHERE application = $1 AND id = ANY($2) AND sequence <= $3", application, ids, [16]byte(s.cutOff))
 	batch.Queue(`
-		SELECT FROM persistence.sessions WHERE session_id = ANY($2) AND application = $1
-		ORDER BY session_id FOR UPDATE`, application, sessions)
+		DELETE FROM persistence.ledger l USING unnest($1::uuid[], $2::text[]) AS i (application, id)
+		WHERE l.application = i.application AND l.id = i.id AND l.sequence <= $3`, owners, ids, [16]byte(s.cutOff))
 	batch.Queue(`
-		DELETE FROM persistence.sessions s USING unnest($2::text[], $3::bigint[]) AS g (session_id, events)
-		WHERE s.session_id = g.session_id AND s.application = $1 AND s.events <= g.events`, application, sessions, numbers)
+		SELECT FROM persistence.sessions WHERE (session_id, application) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
+		ORDER BY session_id, application FOR UPDATE`, sessions, applications)
+	batch.Queue(`
+		DELETE FROM persistence.sessions s USING unnest($1::text[], $2::uuid[], $3::bigint[]) AS g (session_id, application, events)
+		WHERE s.session_id = g.session_id AND s.application = g.application AND s.events <= g.events`, sessions, applications, numbers)
 	batch.Queue(`
 		UPDATE persistence.sessions s SET
 		    events = s.events - g.events,
 		    first_at = coalesce((SELECT e.occurred_at FROM persistence.events e
-		        WHERE e.session_id = s.session_id AND e.application = $1 AND e.occurred_at BETWEEN s.first_at AND s.last_at
+		        WHERE e.session_id = s.session_id AND e.application = s.application AND e.occurred_at BETWEEN s.first_at AND s.last_at
 		        ORDER BY e.occurred_at, e.sequence LIMIT 1), s.first_at),
 		    last_at = coalesce((SELECT e.occurred_at FROM persistence.events e
-		        WHERE e.session_id = s.session_id AND e.application = $1 AND e.occurred_at BETWEEN s.first_at AND s.last_at
+		        WHERE e.session_id = s.session_id AND e.application = s.application AND e.occurred_at BETWEEN s.first_at AND s.last_at
 		        ORDER BY e.occurred_at DESC, e.sequence DESC LIMIT 1), s.last_at)
-		FROM unnest($2::text[], $3::bigint[]) AS g (session_id, events)
-		WHERE s.session_id = g.session_id AND s.application = $1`, application, sessions, numbers)
+		FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS g (session_id, application, events)
+		WHERE s.session_id = g.session_id AND s.application = g.application`, sessions, applications, numbers)
+}
+
+// again forgets which of a session's events were sent again: of an application, duplicates does so.
+func (s *sweep) again(ctx context.Context, tx pgx.Tx, erased []gone) ([]gone, error) {
+	if s.session == "" || len(erased) == 0 {
+		return nil, nil
+	}
+	owners, ids := make([][16]byte, len(erased)), make([]string, len(erased))
+	for i, g := range erased {
+		owners[i], ids[i] = g.application, g.id
+	}
+	rows, err := tx.Query(ctx, `
+		WITH again AS (
+		    SELECT d.sequence, d.application, d.category, d.name
+		    FROM persistence.duplicates d JOIN unnest($1::uuid[], $2::text[]) AS i (application, id) USING (application, id)
+		    WHERE d.sequence <= $3
+		)
+		UPDATE persistence.duplicates d
+		SET application = '00000000-0000-0000-0000-000000000000', id = NULL, category = NULL, name = NULL
+		FROM again WHERE d.sequence = again.sequence
+		RETURNING again.application, d.sequence, d.received_at, 'duplicate', again.category, again.name, 1`, owners, ids, [16]byte(s.cutOff))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanGone)
+}
+
+// scanGone reads what the statements return that erase rows of other kinds than events.
+func scanGone(row pgx.CollectableRow) (g gone, err error) {
+	var application *uuid.UUID
+	var category, name *string // NULL in rows from before
+	err = row.Scan(&application, &g.sequence, &g.receivedAt, &g.outcome, &category, &name, &g.events)
+	if application != nil {
+		g.application = *application
+	}
+	if category != nil && name != nil {
+		g.category, g.name = *category, *name
+	}
+	return g, err
 }
 
 // ledger erases rows whose events were dropped with their partition.
@@ -129,33 +182,48 @@ func (s *sweep) ledger(ctx context.Context, tx pgx.Tx, _ time.Time) (int64, erro
 // duplicates keeps the sequences and forgets whose they are.
 func (s *sweep) duplicates(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {
 	return s.settled(ctx, tx, now, `
-		UPDATE persistence.duplicates SET application = '00000000-0000-0000-0000-000000000000'
-		WHERE sequence = ANY(ARRAY(
-		    SELECT sequence FROM persistence.duplicates WHERE application = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3
-		)) RETURNING sequence, received_at, 'duplicate', 1`)
+		WITH again AS (
+		    SELECT sequence, application, category, name FROM persistence.duplicates
+		    WHERE application = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3
+		)
+		UPDATE persistence.duplicates d
+		SET application = '00000000-0000-0000-0000-000000000000', id = NULL, category = NULL, name = NULL
+		FROM again WHERE d.sequence = again.sequence
+		RETURNING again.application, d.sequence, d.received_at, 'duplicate', again.category, again.name, 1`)
 }
 
 // failures erases refused events, whatever has become of them.
 func (s *sweep) failures(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {
-	return s.settled(ctx, tx, now, `
+	return s.settled(ctx, tx, now, s.deleteFailures(s.rows()))
+}
+
+// oldFailures erases those that a release before has stored, which did not note their session: every one in which the
+// session's id stands.
+func (s *sweep) oldFailures(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {
+	return s.settled(ctx, tx, now, s.deleteFailures("session_id IS NULL AND position(convert_to(to_json($1::text)::text, 'UTF8') IN original) > 0"))
+}
+
+// deleteFailures erases a chunk, in the order of the index by which its rows are found.
+func (s *sweep) deleteFailures(rows string) string {
+	order := "received_at, sequence"
+	if s.session != "" {
+		order = "sequence"
+	}
+	return `
 		DELETE FROM persistence.failures
 		WHERE sequence = ANY(ARRAY(
-		    SELECT sequence FROM persistence.failures WHERE application = $1 AND sequence <= $2 ORDER BY received_at, sequence LIMIT $3
-		)) RETURNING sequence, received_at,
-		    CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END,
-		    coalesce(events, 1)`)
+		    SELECT sequence FROM persistence.failures WHERE ` + rows + ` AND sequence <= $2 ORDER BY ` + order + ` LIMIT $3
+		)) RETURNING application, sequence, received_at,
+		    CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END, category, name, coalesce(events, 1)`
 }
 
 // settled erases a chunk by one statement, and takes what it returns out of the counters.
 func (s *sweep) settled(ctx context.Context, tx pgx.Tx, now time.Time, sql string) (int64, error) {
-	rows, err := tx.Query(ctx, sql, [16]byte(s.application), [16]byte(s.cutOff), chunkRows)
+	rows, err := tx.Query(ctx, sql, s.arg(), [16]byte(s.cutOff), chunkRows)
 	if err != nil {
 		return 0, err
 	}
-	erased, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gone, err error) {
-		err = row.Scan(&g.sequence, &g.receivedAt, &g.outcome, &g.events)
-		return g, err
-	})
+	erased, err := pgx.CollectRows(rows, scanGone)
 	if err != nil || len(erased) == 0 {
 		return 0, err
 	}

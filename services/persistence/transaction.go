@@ -26,21 +26,21 @@ type querier interface {
 // inBatch runs f in a transaction that knows the erasures of these applications. Beginning, sharing the lock and
 // looking are one round trip: as many as beginning alone. The statements that f returns are another one, with the
 // commit: after an error the server skips what follows, and so the commit as well.
-func (p *Postgres) inBatch(ctx context.Context, applications [][16]byte, f func(querier, erasures) (last *pgx.Batch, err error)) error {
+func (p *Postgres) inBatch(ctx context.Context, of scope, f func(querier, erasures) (last *pgx.Batch, err error)) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release() // it closes a connection whose transaction could not be ended
-	err = transact(ctx, conn, applications, f)
+	err = transact(ctx, conn, of, f)
 	if err != nil {
 		rollback(ctx, conn)
 	}
 	return err
 }
 
-func transact(ctx context.Context, conn *pgxpool.Conn, applications [][16]byte, f func(querier, erasures) (last *pgx.Batch, err error)) error {
-	known, err := begin(ctx, conn, applications)
+func transact(ctx context.Context, conn *pgxpool.Conn, of scope, f func(querier, erasures) (last *pgx.Batch, err error)) error {
+	known, err := begin(ctx, conn, of)
 	if err != nil {
 		return err
 	}
@@ -59,26 +59,43 @@ func transact(ctx context.Context, conn *pgxpool.Conn, applications [][16]byte, 
 
 // begin needs READ COMMITTED, whatever the server's default: the look is to see what was committed until after the
 // lock was taken.
-func begin(ctx context.Context, conn *pgxpool.Conn, applications [][16]byte) (erasures, error) {
+func begin(ctx context.Context, conn *pgxpool.Conn, of scope) (erasures, error) {
 	var known erasures
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	batch.Queue("SELECT pg_advisory_xact_lock_shared($1)", int64(batchLock))
 	batch.Queue(`
 		SELECT application, cut_off, finished_at IS NULL FROM persistence.erasures WHERE application = ANY($1)`,
-		applications).Query(func(rows pgx.Rows) error {
-		var application uuid.UUID
-		var e erasure
-		_, err := pgx.ForEachRow(rows, []any{&application, &e.cutOff, &e.pending}, func() error {
-			if known == nil {
-				known = erasures{}
-			}
-			known[application] = e
-			return nil
-		})
+		of.applications).Query(func(rows pgx.Rows) (err error) {
+		known.applications, err = scanErasures[uuid.UUID](rows)
 		return err
 	})
-	return known, conn.SendBatch(ctx, batch).Close()
+	batch.Queue(lookForSessions, of.sessions).Query(func(rows pgx.Rows) (err error) {
+		known.sessions, err = scanErasures[string](rows)
+		return err
+	})
+	err := conn.SendBatch(ctx, batch).Close()
+	return known, err
+}
+
+// lookForSessions hashes no id where no session was ever erased.
+const lookForSessions = `
+	SELECT s.session_id, e.cut_off, e.finished_at IS NULL
+	FROM persistence.session_salt k CROSS JOIN unnest($1::text[]) AS s (session_id)
+	JOIN persistence.session_erasures e ON e.session = sha256(k.salt || convert_to(s.session_id, 'UTF8'))
+	WHERE EXISTS (SELECT FROM persistence.session_erasures)`
+
+func scanErasures[Key comparable](rows pgx.Rows) (found map[Key]erasure, err error) {
+	var key Key
+	var e erasure
+	_, err = pgx.ForEachRow(rows, []any{&key, &e.cutOff, &e.pending}, func() error {
+		if found == nil {
+			found = map[Key]erasure{}
+		}
+		found[key] = e
+		return nil
+	})
+	return found, err
 }
 
 // rollback ends a transaction also when its context has ended. That it fails is seen by Release.
@@ -86,6 +103,27 @@ func rollback(ctx context.Context, conn *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	_, _ = conn.Exec(ctx, "ROLLBACK")
+}
+
+// scope is what may be erased of a batch.
+type scope struct {
+	applications [][16]byte
+	sessions     []string
+}
+
+func scopeOf(records []*record) scope { return scope{applicationsOf(records), sessionIDsOf(records)} }
+
+// sessionIDsOf lists of which sessions a batch has events and refusals.
+func sessionIDsOf(records []*record) []string {
+	found := []string{}
+	seen := map[string]bool{"": true}
+	for _, r := range records {
+		if !seen[r.sessionID] {
+			seen[r.sessionID] = true
+			found = append(found, r.sessionID)
+		}
+	}
+	return found
 }
 
 // applicationsOf lists whose records are in a batch.

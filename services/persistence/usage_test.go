@@ -39,6 +39,17 @@ func (f *fixture) recounted(when string) {
 		f.lines(`
 		SELECT application::text, hour::text, outcome, sum(events)::bigint FROM persistence.usage
 		GROUP BY 1, 2, 3 HAVING sum(events) <> 0 ORDER BY 1, 2, 3`))
+	f.same(when+": types", f.lines(`
+		SELECT application::text, hour::text, outcome, category, name, sum(events)::bigint FROM (
+		    SELECT application, date_trunc('hour', received_at) AS hour, 'stored' AS outcome, category, name, 1 AS events FROM persistence.events
+		    UNION ALL SELECT application, date_trunc('hour', received_at), 'duplicate', category, name, 1 FROM persistence.duplicates
+		    UNION ALL SELECT application, date_trunc('hour', received_at),
+		        CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END, category, name, coalesce(events, 1)
+		    FROM persistence.failures
+		) AS rows WHERE application IS NOT NULL AND application <> $1 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`, uuid.Nil),
+		f.lines(`
+		SELECT application::text, hour::text, outcome, category, name, sum(events)::bigint FROM persistence.type_usage
+		GROUP BY 1, 2, 3, 4, 5 HAVING sum(events) <> 0 ORDER BY 1, 2, 3, 4, 5`))
 	f.same(when+": sessions",
 		f.lines("SELECT session_id, application::text, min(occurred_at)::text, max(occurred_at)::text, count(*) FROM persistence.events GROUP BY 1, 2 ORDER BY 1, 2"),
 		f.lines("SELECT session_id, application::text, first_at::text, last_at::text, events FROM persistence.sessions ORDER BY 1, 2"))

@@ -194,24 +194,29 @@ func (w *write) duplicates(ctx context.Context, records []*record) error {
 	slices.SortFunc(records, bySequence)
 	n := len(records)
 	sequences, applications, received := make([][16]byte, n), make([][16]byte, n), make([]time.Time, n)
+	ids, categories, names := make([]string, n), make([]string, n), make([]string, n)
 	for i, r := range records {
 		sequences[i], applications[i], received[i] = r.sequence, r.application, r.receivedAt
+		ids[i], categories[i], names[i] = r.id, r.category, r.name
 	}
 	rows, err := w.tx.Query(ctx, `
-		INSERT INTO persistence.duplicates (sequence, application, received_at)
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
-		ON CONFLICT DO NOTHING RETURNING sequence`, sequences, applications, received)
+		INSERT INTO persistence.duplicates (sequence, application, received_at, id, category, name)
+		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[])
+		ON CONFLICT DO NOTHING RETURNING sequence`, sequences, applications, received, ids, categories, names)
 	return w.settleNew(rows, err, records, func(*record) Outcome { return Duplicate })
 }
 
 // insertFailures ends where it is said what becomes of those whose sequence is there.
 const insertFailures = `
-INSERT INTO persistence.failures AS f (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id, format, events)
+INSERT INTO persistence.failures AS f (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id, format, events,
+    session_id, category, name)
 SELECT sequence, application, credential, event_id, code, detail,
-    CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id, format, events
+    CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id, format, events,
+    session_id, category, name
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[], $14::bigint[])
-AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id, format, events)
+    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[])
+AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id, format, events,
+    session_id, category, name)
 ON CONFLICT `
 
 // failures records what could not be stored; its key is the sequence that the refused event got.
@@ -233,12 +238,14 @@ func failureColumns(records []*record) []any {
 		pointers, stages, received       = make([]string, n), make([]string, n), make([]time.Time, n)
 		originals, truncated, formats    = make([][]byte, n), make([]bool, n), make([]string, n)
 		events                           = make([]*int64, n)
+		sessions, categories, names      = make([]string, n), make([]string, n), make([]string, n)
 	)
 	for i, r := range records {
 		sequences[i], applications[i], traces[i] = r.sequence, optionalID(r.application), optionalID(r.traceID)
 		credentials[i], ids[i], codes[i] = r.credential, storable(r.id), storable(string(r.refusal.Code))
 		details[i], pointers[i] = storable(r.refusal.Detail), storable(r.refusal.Pointer)
 		stages[i], received[i] = string(r.stage), r.receivedAt
+		sessions[i], categories[i], names[i] = r.sessionID, r.category, r.name
 		originals[i], truncated[i], formats[i] = r.original, r.truncated, r.format.String()
 		if originals[i] == nil {
 			originals[i] = []byte{}
@@ -249,6 +256,7 @@ func failureColumns(records []*record) []any {
 	}
 	return []any{
 		sequences, applications, credentials, ids, codes, details, pointers, stages, received, originals, truncated, traces, formats, events,
+		sessions, categories, names,
 	}
 }
 

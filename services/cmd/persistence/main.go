@@ -38,14 +38,14 @@ func parse(args []string) (config, error) {
 	var c config
 	host, _ := os.Hostname() // a pod's name, stable over restarts of its container
 	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
-	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/failures", ":9082")
+	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/stats, /v1/export, /v1/failures", ":9082")
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
-	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 4 more")
+	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 5 more")
 	fs.DurationVar(&c.gather, "gather", 50*time.Millisecond, "`time` that events collect after a small batch, to share a transaction")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything, and do what --operator-account may")
 	c.operator.Register(fs)
@@ -74,9 +74,9 @@ func (c *config) validate() error {
 	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
-// storeConns are for storing, erasing, housekeeping and probes, apart from those for reads: slow questions must not keep
+// storeConns are for storing, erasing, housekeeping, making indexes and probes, apart from those for reads: slow questions must not keep
 // events from being stored.
-const storeConns = 4
+const storeConns = 5
 
 // memoryLimit is soft: a batch in hand has about 4 MiB of entries, and reads some pages of events.
 const memoryLimit = 448 << 20
@@ -150,6 +150,7 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, time.Now, telemetry.Log) })))
+	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.KeepIndexes(ctx, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))
 	g.Add(ops.Actor(ctx, keeper.Run))

@@ -11,7 +11,8 @@ import (
 )
 
 // Parameters reads a request's query. Malformed, unknown and repeated parameters are refused by name: what is dropped
-// in silence asks for more than was meant.
+// in silence asks for more than was meant. A known name that ends in a word in angle brackets, as data.<path>, stands
+// for all that begin as it does.
 func Parameters(r *http.Request, known ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -19,7 +20,7 @@ func Parameters(r *http.Request, known ...string) (map[string]string, error) {
 	}
 	given := make(map[string]string, len(values))
 	for name, all := range values {
-		if !slices.Contains(known, name) {
+		if !slices.ContainsFunc(known, func(k string) bool { return matches(k, name) }) {
 			return nil, fault.New(fault.CodeParameter, fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(known, ", ")))
 		}
 		if len(all) != 1 {
@@ -28,4 +29,12 @@ func Parameters(r *http.Request, known ...string) (map[string]string, error) {
 		given[name] = all[0]
 	}
 	return given, nil
+}
+
+func matches(known, name string) bool {
+	prefix, family := known, false
+	if at := strings.IndexByte(known, '<'); at > 0 {
+		prefix, family = known[:at], true
+	}
+	return name == known && !family || family && strings.HasPrefix(name, prefix)
 }

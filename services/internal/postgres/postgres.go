@@ -47,6 +47,7 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	params := config.ConnConfig.RuntimeParams
 	params["synchronous_commit"] = "on"
 	params["timezone"] = "UTC"
+	params["jit"] = "off" // over many partitions it would take seconds to compile what runs for milliseconds
 	if params["statement_timeout"] == "" {
 		params["statement_timeout"] = statementTimeout
 	}
@@ -81,11 +82,7 @@ func unparsed(err error) error {
 // Migrate brings a schema up to date by the numbered SQL files of migrations, one replica at a time: tern holds an
 // advisory lock meanwhile. The schema's own table keeps the version.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string, migrations fs.FS) error {
-	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		if _, err := conn.Exec(ctx, "SET statement_timeout = 0"); err != nil {
-			return fmt.Errorf("migrate %s: %w", schema, err)
-		}
-		defer resetTimeout(ctx, conn)
+	return Unhurried(ctx, pool, func(conn *pgxpool.Conn) error {
 		if err := createSchema(ctx, conn.Conn(), schema); err != nil {
 			return fmt.Errorf("create schema %s: %w", schema, err)
 		}
@@ -107,6 +104,17 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string, migrations 
 			return fmt.Errorf("migrate %s: %w", schema, err)
 		}
 		return nil
+	})
+}
+
+// Unhurried lends a connection whose statements may take as long as they need.
+func Unhurried(ctx context.Context, pool *pgxpool.Pool, f func(*pgxpool.Conn) error) error {
+	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		if _, err := conn.Exec(ctx, "SET statement_timeout = 0"); err != nil {
+			return fmt.Errorf("lift statement timeout: %w", err)
+		}
+		defer resetTimeout(ctx, conn)
+		return f(conn)
 	})
 }
 

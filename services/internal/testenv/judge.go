@@ -107,7 +107,16 @@ func (o *openAPI) answered(route *routers.Route, e exchange) error {
 	if at == "" {
 		at = fmt.Sprintf("%s/responses/%d", operation(route), e.response.StatusCode)
 	}
-	return o.conforms(e.answer, at+"/content/"+escape(media)+"/schema")
+	text, err := expand(e.response.Header, e.answer)
+	switch {
+	case err != nil:
+		return err
+	case lines(media):
+		text = joined(text)
+	case !strings.HasSuffix(media, "json"):
+		return nil
+	}
+	return o.conforms(text, at+"/content/"+escape(media)+"/schema")
 }
 
 func operation(route *routers.Route) string {
@@ -156,7 +165,7 @@ func (o *openAPI) body(route *routers.Route, e exchange) error {
 	if charset := parameters["charset"]; route.Operation.RequestBody.Value.Content.Get(media) == nil {
 		return fmt.Errorf("media type %q, charset %q", media, charset)
 	}
-	text, err := expanded(e)
+	text, err := expand(e.request.Header, e.sent)
 	if err != nil {
 		return err
 	}
@@ -184,21 +193,21 @@ func joined(text []byte) []byte {
 	return slices.Concat([]byte("["), bytes.Join(events, []byte(",")), []byte("]"))
 }
 
-// expanded returns a request's body without its content coding.
-func expanded(e exchange) ([]byte, error) {
+// expand returns a body without its content coding.
+func expand(header http.Header, body []byte) ([]byte, error) {
 	var reader io.Reader
 	var err error
-	codings := strings.FieldsFunc(strings.ToLower(strings.Join(e.request.Header.Values("Content-Encoding"), ",")), func(r rune) bool {
+	codings := strings.FieldsFunc(strings.ToLower(strings.Join(header.Values("Content-Encoding"), ",")), func(r rune) bool {
 		return r == ',' || r == ' '
 	})
 	codings = slices.DeleteFunc(codings, func(coding string) bool { return coding == "identity" })
 	switch strings.Join(codings, ",") {
 	case "gzip", "x-gzip":
-		reader, err = gzip.NewReader(bytes.NewReader(e.sent))
+		reader, err = gzip.NewReader(bytes.NewReader(body))
 	case "zstd":
-		reader, err = zstd.NewReader(bytes.NewReader(e.sent), zstd.WithDecoderConcurrency(1))
+		reader, err = zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1))
 	default:
-		return e.sent, nil
+		return body, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("expand: %w", err)

@@ -1,0 +1,124 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Reader reads what is stored. It may be used by many goroutines at once.
+type Reader struct{ client *Client }
+
+// NewReader returns a Reader. Config.URL is where events are read: persistence, with or without /v1/events; the rest
+// means what it means for a Client.
+func NewReader(config Config) (*Reader, error) {
+	c, err := New(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{c}, nil
+}
+
+// CloseIdleConnections closes connections that are kept for the next request.
+func (r *Reader) CloseIdleConnections() { r.client.CloseIdleConnections() }
+
+// Format prints where the reader asks, and nothing of what it knows.
+func (r *Reader) Format(f fmt.State, verb rune) { r.client.Format(f, verb) }
+
+// Stored is an event as it is stored. Fields that a filter's "select" leaves out are zero.
+type Stored struct {
+	ID          string          `json:"id"`
+	Application string          `json:"application"` // its UID
+	SessionID   string          `json:"session_id"`
+	Category    string          `json:"category"`
+	Name        string          `json:"name"`
+	Data        json.RawMessage `json:"data"` // nil: none
+	Timestamp   time.Time       `json:"timestamp"`
+	// ClientTimestamp is what the client sent, where its clock was wrong and Timestamp is corrected.
+	ClientTimestamp time.Time       `json:"client_timestamp"`
+	ReceivedAt      time.Time       `json:"received_at"`
+	StoredAt        time.Time       `json:"stored_at"`
+	Sequence        string          `json:"sequence"`
+	Credential      string          `json:"credential"`
+	Public          bool            `json:"public"` // a web page sent it, without a secret
+	TraceID         string          `json:"trace_id"`
+	Attributes      json.RawMessage `json:"attributes"` // of CloudEvents
+}
+
+// Events asks with the parameters of GET /v1/events (api/openapi.yaml): url.Values{"session_id": {"s-1"}}. It asks for
+// the next page when all of one were taken, and goes on where it was after an outage of at most Config.RetryFor. An error
+// is the last that it yields; it is an *AnswerError where there was an answer.
+func (r *Reader) Events(ctx context.Context, filter url.Values) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		query := url.Values{}
+		for name, values := range filter {
+			query[name] = values
+		}
+		for {
+			var page struct {
+				Events     []Stored `json:"events"`
+				NextCursor string   `json:"next_cursor"`
+			}
+			if err := r.get(ctx, query, &page); err != nil {
+				yield(Stored{}, err)
+				return
+			}
+			for _, e := range page.Events {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if page.NextCursor == "" {
+				return
+			}
+			query.Set("cursor", page.NextCursor)
+		}
+	}
+}
+
+// maxPage bounds what is read of an answer: a page ends behind 8 MiB of data, with the event that passes them.
+const maxPage = 32 << 20
+
+// get reads an answer of 200, and tries again where that may help.
+func (r *Reader) get(ctx context.Context, query url.Values, into any) error {
+	c := r.client
+	d := delivery{client: c, began: time.Now(), giveUp: c.config.RetryFor}
+	return d.try(ctx, func() error {
+		return c.keyed(ctx, func(key string) error { return c.getOnce(ctx, query, key, into) })
+	})
+}
+
+func (c *Client) getOnce(ctx context.Context, query url.Values, key string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.URL+"?"+query.Encode(), nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	authorization, secrets := c.authorization(key)
+	request.Header.Set("Authorization", authorization)
+	request.Header.Set("User-Agent", "theeye-client-go")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxPage+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read answer: %w", err)
+	case len(content) > maxPage:
+		return &AnswerError{Status: response.StatusCode, Detail: fmt.Sprintf("the answer is larger than %d bytes", maxPage)}
+	case response.StatusCode != http.StatusOK:
+		_, err := read(response, content, nil, secrets)
+		return err
+	case json.Unmarshal(content, into) != nil:
+		return &AnswerError{Status: response.StatusCode, Detail: "not understood: it is no page of events"}
+	}
+	return nil
+}

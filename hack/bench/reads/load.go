@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	applications = 10
+	days         = 30
+	perSession   = 15 // events; within some minutes
+	typesEach    = 20 // of an application
+)
+
+// loader makes events, the same ones from the same seed.
+type loader struct {
+	random       *rand.Rand
+	begin        time.Time // of the first day
+	applications []uuid.UUID
+	loaded       int
+	sessions     int
+	filler       string
+}
+
+func newLoader(seed uint64, now time.Time) *loader {
+	l := &loader{
+		random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // events that can be made again
+		begin:  now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-days), filler: strings.Repeat("x", 220),
+	}
+	for n := range applications {
+		l.applications = append(l.applications, uuid.NewSHA1(uuid.NameSpaceOID, []byte(strconv.Itoa(n))))
+	}
+	return l
+}
+
+// columns that are loaded.
+func columns() []string {
+	return []string{"application", "id", "session_id", "category", "name", "data", "occurred_at", "received_at", "sequence", "credential"}
+}
+
+// load makes as many events as are missing, session by session, and all that is kept beside them.
+func (l *loader) load(ctx context.Context, conn *pgx.Conn, size int) error {
+	for d := range days + 1 {
+		from := l.begin.AddDate(0, 0, d)
+		_, err := conn.Exec(ctx, fmt.Sprintf("CREATE TABLE IF NOT EXISTS persistence.events_%s PARTITION OF persistence.events FOR VALUES FROM ('%s') TO ('%s')",
+			from.Format("20060102"), from.Format(time.RFC3339), from.AddDate(0, 0, 1).Format(time.RFC3339)))
+		if err != nil && !strings.Contains(err.Error(), "would overlap") {
+			return fmt.Errorf("make partition: %w", err)
+		}
+	}
+	source := &events{loader: l, left: size - l.loaded}
+	if _, err := conn.CopyFrom(ctx, pgx.Identifier{"persistence", "events"}, columns(), source); err != nil {
+		return fmt.Errorf("copy: %w", err)
+	}
+	l.loaded = size
+	for _, statement := range []string{
+		"TRUNCATE persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
+		"INSERT INTO persistence.ledger SELECT application, id, gen_random_uuid(), sequence, occurred_at FROM persistence.events",
+		"INSERT INTO persistence.sessions SELECT session_id, application, min(occurred_at), max(occurred_at), count(*) FROM persistence.events GROUP BY 1, 2",
+		"INSERT INTO persistence.usage SELECT application, date_trunc('hour', received_at), 'stored', 'bench', count(*) FROM persistence.events GROUP BY 1, 2",
+		"INSERT INTO persistence.type_usage SELECT application, date_trunc('hour', received_at), 'stored', category, name, 'bench', count(*) FROM persistence.events GROUP BY 1, 2, 4, 5",
+		"VACUUM ANALYZE persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
+		"CHECKPOINT",
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+	}
+	return nil
+}
+
+// events is a pgx.CopyFromSource.
+type events struct {
+	*loader
+	left   int // to be made
+	here   int // of the session in hand
+	moment time.Time
+	app    int
+	row    []any
+}
+
+// Next makes a row.
+func (e *events) Next() bool {
+	if e.left == 0 {
+		return false
+	}
+	e.left--
+	if e.here == 0 {
+		e.here = perSession
+		e.sessions++
+		e.app = e.some()
+		e.moment = e.begin.Add(time.Duration(e.random.Int64N(int64(days * 24 * time.Hour))))
+	}
+	e.here--
+	e.moment = e.moment.Add(time.Duration(e.random.Int64N(int64(30 * time.Second))))
+	category, name := typeOf(e.kind())
+	n := e.sessions*perSession + e.here
+	data := fmt.Sprintf(`{"host":"shop.example.com","path":"/a/b/%d","title":"%s","n":%d,"seen":true,"tags":["a","b"]}`, n%1000, e.filler, n%100_000)
+	e.row = append(e.row[:0], e.applications[e.app], fmt.Sprint("event-", n), sessionID(e.sessions), category, name, data, e.moment, e.moment, uuid.New(), "1")
+	return true
+}
+
+// Values is the row.
+func (e *events) Values() ([]any, error) { return e.row, nil }
+
+// Err is nil: there is nothing to go wrong.
+func (e *events) Err() error { return nil }
+
+func sessionID(n int) string { return fmt.Sprintf("session-%08x", uint32(n)*2654435761) }
+
+// some chooses an application: the first one has 60 of 100.
+func (l *loader) some() int {
+	if l.random.IntN(100) < 60 {
+		return 0
+	}
+	return 1 + l.random.IntN(applications-1)
+}
+
+// kind chooses a type: each is about half as common as the one before, down to one in a million, and one in ten
+// thousand is rarely of a category of its own.
+func (l *loader) kind() int {
+	for n := range typesEach - 1 {
+		if l.random.IntN(2) == 0 {
+			return n
+		}
+	}
+	return typesEach - 1
+}
+
+// typeOf names a type: four of a category.
+func typeOf(n int) (category, name string) {
+	return fmt.Sprint("category ", n/4), fmt.Sprint("name ", n)
+}

@@ -1,0 +1,202 @@
+// Command reads measures what each documented question costs at growing numbers of stored events: a table of p50 and
+// p99, answered by persistence over HTTP, and the plan that PostgreSQL had for it.
+//
+//	make bench-reads ARGS="-events 100000,1000000"
+//
+// It starts a private PostgreSQL, Redis and persistence, and loads events by COPY: of ten applications, one of which has
+// more than half of them, over thirty days, of types from common to rare. Questions are drawn at random from the same
+// seed. Sizes are loaded one after the other into the same tables, which are analysed, and vacuumed as autovacuum would.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/hack/bench/build"
+	"github.com/theeye-dev/theeye/hack/bench/proc"
+	"github.com/theeye-dev/theeye/hack/servers"
+)
+
+// config is what is measured.
+type config struct {
+	sizes   []int
+	samples int
+	seed    uint64
+	plans   string
+}
+
+func main() {
+	switch err := run(os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "reads:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (*config, error) {
+	c := &config{}
+	sizes := ""
+	fs := flag.NewFlagSet("reads", flag.ContinueOnError)
+	fs.StringVar(&sizes, "events", "100000,1000000,10000000", "`numbers` of stored events, growing")
+	fs.IntVar(&c.samples, "samples", 300, "`number` of times that each question is asked: a p99 needs some hundred")
+	fs.Uint64Var(&c.seed, "seed", 1, "`number` that events and questions follow from")
+	fs.StringVar(&c.plans, "plans", "", "`file` for the plans of all questions at the last size")
+	if err := fs.Parse(args); err != nil {
+		return nil, err //nolint:wrapcheck // printed by the flag package already
+	}
+	for _, text := range strings.Split(sizes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1000 || len(c.sizes) > 0 && n <= c.sizes[len(c.sizes)-1] {
+			return nil, errors.New("-events must be growing numbers of at least 1000, separated by commas")
+		}
+		c.sizes = append(c.sizes, n)
+	}
+	if c.samples < 1 {
+		return nil, errors.New("-samples must be at least 1")
+	}
+	return c, nil
+}
+
+func run(args []string) error {
+	c, err := parse(args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "reads")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	defer os.RemoveAll(dir)                      //nolint:errcheck // a temporary directory
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's own account passes it
+		return fmt.Errorf("open directory: %w", err)
+	}
+	w := &world{dir: dir}
+	defer w.stop() //nolint:errcheck // what is measured is told
+	if err := w.start(ctx); err != nil {
+		return err
+	}
+	r := newReport(c, build.Commit(ctx))
+	l := newLoader(c.seed, time.Now())
+	for _, size := range c.sizes {
+		if err := l.load(ctx, w.conn, size); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%d events are loaded\n", size)
+		if err := w.measure(ctx, c, l, r); err != nil {
+			return err
+		}
+	}
+	fmt.Print(r.markdown())
+	if c.plans == "" {
+		return nil
+	}
+	return w.explain(ctx, c, l)
+}
+
+// world is what is measured, and what it needs.
+type world struct {
+	dir         string
+	redis       *servers.Redis
+	postgres    *servers.Postgres
+	persistence *servers.Process
+	conn        *pgx.Conn
+	url, token  string
+}
+
+const startTimeout = time.Minute
+
+func (w *world) start(ctx context.Context) (err error) {
+	if err := build.Services(ctx, w.dir, "persistence"); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if w.redis, err = servers.StartRedis(ctx, servers.RedisOptions{Dir: filepath.Join(w.dir, "redis")}); err != nil {
+		return fmt.Errorf("start servers: %w", err)
+	}
+	w.postgres, err = servers.StartPostgres(ctx, servers.PostgresOptions{Dir: filepath.Join(w.dir, "postgres"), Settings: map[string]string{
+		"max_wal_size": "4GB", "maintenance_work_mem": "256MB", // loading is not what is measured
+	}})
+	if err != nil {
+		return fmt.Errorf("start servers: %w", err)
+	}
+	if w.conn, err = pgx.Connect(ctx, w.postgres.URL()); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	return w.serve(ctx, "")
+}
+
+// serve starts persistence, which makes its tables, with options for its connections to PostgreSQL.
+func (w *world) serve(ctx context.Context, options string) error {
+	public, err1 := servers.FreePort()
+	opsPort, err2 := servers.FreePort()
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("start persistence: %w", err)
+	}
+	w.url, w.token = "http://"+servers.Address(public), servers.NewPassword()
+	url, err := withOptions(w.postgres.URL(), options)
+	if err != nil {
+		return err
+	}
+	log := filepath.Join(w.dir, "persistence.log")
+	w.persistence, err = servers.Start(servers.Command{
+		Path: filepath.Join(w.dir, "persistence"), LogFile: log,
+		Args: []string{"--listen=" + servers.Address(public), "--ops-listen=" + servers.Address(opsPort), "--replica=bench", "--log-level=warn"},
+		Env:  []string{"THEEYE_ADMIN_TOKEN=" + w.token, "THEEYE_POSTGRES_URL=" + url, "THEEYE_REDIS_URL=" + w.redis.URL(), "TZ=UTC"},
+	})
+	if err != nil {
+		return fmt.Errorf("start persistence: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	err = servers.Await(ctx, w.persistence, log, func(ctx context.Context) error {
+		_, err := w.ask(ctx, "/v1/events?limit=1")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("start persistence: %w", err)
+	}
+	return nil
+}
+
+func (w *world) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	var errs []error
+	if w.persistence != nil {
+		errs = append(errs, w.persistence.Stop(ctx, syscall.SIGTERM))
+	}
+	if w.conn != nil {
+		errs = append(errs, w.conn.Close(ctx))
+	}
+	if w.postgres != nil {
+		errs = append(errs, w.postgres.Stop(ctx))
+	}
+	if w.redis != nil {
+		errs = append(errs, w.redis.Stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// memory is the peak of persistence.
+func (w *world) memory() (int64, error) {
+	peak, err := proc.Memory(w.persistence.PID(), "VmHWM")
+	if err != nil {
+		return 0, fmt.Errorf("read memory: %w", err)
+	}
+	return peak, nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// report has a row for each question and a column for each size.
+type report struct {
+	*config
+	commit string
+	names  []string
+	cells  map[string][]string
+	peaks  []int64 // of persistence, in bytes
+}
+
+func newReport(c *config, commit string) *report {
+	return &report{config: c, commit: commit, cells: map[string][]string{}}
+}
+
+func (r *report) add(name string, p50, p99 time.Duration) {
+	if _, ok := r.cells[name]; !ok {
+		r.names = append(r.names, name)
+	}
+	fmt.Fprintf(os.Stderr, "%s: %.1f / %.1f ms\n", name, milliseconds(p50), milliseconds(p99))
+	r.cells[name] = append(r.cells[name], fmt.Sprintf("%.1f / %.1f", milliseconds(p50), milliseconds(p99)))
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// markdown is the table.
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d samples each, p50 / p99 in ms, over HTTP\n\n| question |", r.commit, r.samples)
+	for _, size := range r.sizes {
+		fmt.Fprintf(&b, " %d events |", size)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(r.sizes)) + "\n")
+	for _, name := range r.names {
+		b.WriteString("| " + name + " | " + strings.Join(r.cells[name], " | ") + " |\n")
+	}
+	b.WriteString("| persistence, peak |")
+	for _, peak := range r.peaks {
+		fmt.Fprintf(&b, " %d MiB |", peak>>20)
+	}
+	return b.String() + "\n"
+}

@@ -1,0 +1,63 @@
+package persistence
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+)
+
+// handleSession serves one session.
+func handleSession(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
+	const session = "/v1/sessions/{id}"
+	mux.Handle("GET "+session, observer.Route(session, kit.Handler(retried(r.session), r.decodeSession, reply[*Session])))
+	mux.Handle("DELETE "+session, observer.Route(session, kit.Handler(retried(r.Eraser.EraseSession), r.decodeEraseSession, encodeErasure)))
+	mux.Handle(session, kit.MethodNotAllowed(http.MethodGet+", "+http.MethodDelete))
+}
+
+func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
+	s, err := r.Store.Session(ctx, q)
+	if err == nil && s == nil {
+		err = fault.New(fault.CodeNotFound, "there is no such session, or it has no event that you may read")
+	}
+	return s, err
+}
+
+func (r *Reader) decodeSessions(ctx context.Context, req *http.Request) (Query, error) {
+	q, err := r.decode(ctx, req, "application", "category", "name", "from", "to", "limit", "cursor")
+	typed := q.Category != "" || q.Name != ""
+	if err == nil && (typed && q.AfterSession != nil || !typed && q.After != nil || q.afterOther) {
+		err = errCursor
+	}
+	return q, err
+}
+
+func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, error) {
+	q, err := r.decode(ctx, req, eventFilters("limit")...)
+	if err == nil {
+		q.SessionID, err = parseText("session id", req.PathValue("id"))
+	}
+	if err == nil {
+		err = q.settled()
+	}
+	return q, err
+}
+
+// decodeEraseSession lets administrators only erase: a session may belong to several applications, and who has a stolen
+// key could hide what was done with it.
+func (r *Reader) decodeEraseSession(ctx context.Context, req *http.Request) (id string, err error) {
+	own, err := r.authorize(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	if own != uuid.Nil {
+		return "", fault.New(fault.CodeForbidden, "an application's credential erases nothing; the admin token is missing")
+	}
+	if _, err := kit.Parameters(req); err != nil {
+		return "", err
+	}
+	return parseText("session id", req.PathValue("id"))
+}

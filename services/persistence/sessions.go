@@ -1,0 +1,181 @@
+package persistence
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+// SessionPage is a page of sessions, those that began last first.
+type SessionPage struct {
+	Sessions   []SessionSummary `json:"sessions"`
+	NextCursor string           `json:"next_cursor,omitempty"`
+}
+
+// sessionPosition is a place in the order of sessions.
+type sessionPosition struct {
+	first time.Time
+	id    string
+}
+
+// sessionCursor begins the cursors that are such places; no other has a dot.
+const sessionCursor = "s."
+
+func (p sessionPosition) String() string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(p.first.UnixMicro()))
+	return sessionCursor + base64.RawURLEncoding.EncodeToString(append(b, p.id...))
+}
+
+func parseSessionPosition(text string) (*sessionPosition, error) {
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(text, sessionCursor))
+	if err != nil || len(b) <= 8 {
+		return nil, errCursor
+	}
+	id, err := parseText("cursor", string(b[8:]))
+	first := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
+	if year := first.Year(); err != nil || year < 1 || year > 9999 {
+		return nil, errCursor
+	}
+	return &sessionPosition{first, id}, nil
+}
+
+var errCursor = fault.New(fault.CodeParameter, "cursor is not one that this service gave out")
+
+// examinedSessions is how many rows a page of sessions looks into at most: each costs a look at the session's others.
+const examinedSessions = 1000
+
+// Sessions returns a page: by when they began, or where a type is asked for by when the first event of it occurred.
+func (p *Postgres) Sessions(ctx context.Context, q Query) (SessionPage, error) {
+	list := p.began
+	if q.Category != "" || q.Name != "" {
+		list = p.beganType
+	}
+	page := SessionPage{Sessions: []SessionSummary{}}
+	ids, next, err := list(ctx, &q)
+	if err != nil {
+		return page, err
+	}
+	known, err := p.summaries(ctx, ids, q.Application)
+	if err != nil {
+		return page, err
+	}
+	for _, id := range ids {
+		if s, ok := known[id]; ok { // else it was erased a moment ago
+			page.Sessions = append(page.Sessions, s)
+		}
+	}
+	page.NextCursor = next
+	return page, nil
+}
+
+// began lists sessions by when they began.
+func (p *Postgres) began(ctx context.Context, q *Query) (ids []string, next string, err error) {
+	branches, err := p.branches(ctx, q)
+	if err != nil || len(branches) == 0 {
+		return nil, "", err
+	}
+	sql, args := q.sessionsSQL(branches)
+	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) (string, error) {
+		var first time.Time
+		err := row.Scan(id, &first, matches, ends)
+		return sessionPosition{first, *id}.String(), err
+	})
+}
+
+// sessionsSQL reads the index of each application. A session of several applications is listed once: where it began.
+func (q *Query) sessionsSQL(branches []branch) (sql string, args []any) {
+	var c conditions
+	source, filter := "", "true"
+	if len(branches) == 1 {
+		c.add("application = %s", branches[0].application)
+	} else {
+		source = branchSource(&c, branches)
+		c.clauses = []string{"e.application = b.application"}
+	}
+	if q.Application == uuid.Nil {
+		filter = `NOT EXISTS (SELECT FROM persistence.sessions o WHERE o.session_id = e.session_id
+			AND (o.first_at, o.application) < (e.first_at, e.application))`
+	}
+	if !q.From.IsZero() {
+		c.add("first_at >= %s", q.From)
+	}
+	if !q.To.IsZero() {
+		c.add("first_at < %s", q.To)
+	}
+	if q.AfterSession != nil {
+		c.add("(first_at, session_id) < (%s, %s)", q.AfterSession.first, q.AfterSession.id)
+	}
+	order := []string{"first_at DESC", "session_id DESC"}
+	return q.pageSQL(page{"persistence.sessions", "session_id, first_at", order, len(branches), source, examinedSessions}, c.String(), filter), c.args
+}
+
+// beganType lists sessions by the first event of a type in them.
+func (p *Postgres) beganType(ctx context.Context, q *Query) (ids []string, next string, err error) {
+	branches, err := p.branches(ctx, q)
+	if err != nil || len(branches) == 0 {
+		return nil, "", err
+	}
+	sql, args := q.firstOfTypeSQL(branches)
+	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) (string, error) {
+		var at Position
+		err := row.Scan(id, &at.Time, &at.Sequence, matches, ends)
+		return at.String(), err
+	})
+}
+
+// firstOfTypeSQL reads events of the type, and leaves out those that are not the first of it in their session.
+func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
+	ranges, filters, source := q.ranges(branches)
+	o := conditions{args: filters.args}
+	q.types(&o)
+	if q.Application != uuid.Nil {
+		o.add("s.application = %s", q.Application)
+	}
+	filters.args = o.args
+	filters.clauses = append(filters.clauses, `NOT EXISTS (
+		SELECT FROM persistence.sessions s JOIN persistence.events o ON o.session_id = s.session_id AND o.application = s.application
+		    AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
+		WHERE s.session_id = e.session_id AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) AND `+o.String()+")")
+	return q.pageSQL(page{"persistence.events", "session_id, occurred_at, sequence", q.eventOrder(), len(branches), source, examinedSessions},
+		ranges.String(), filters.String()), filters.args
+}
+
+// sessionIDs reads the rows of a page.
+func (p *Postgres) sessionIDs(ctx context.Context, q *Query, sql string, args []any,
+	scan func(row pgx.CollectableRow, id *string, matches, ends *bool) (at string, err error),
+) (ids []string, next string, err error) {
+	rows, err := p.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list sessions: %w", err)
+	}
+	defer rows.Close()
+	last := ""
+	for rows.Next() {
+		if len(ids) == q.Limit {
+			return ids, last, nil
+		}
+		var id string
+		var matches, ends bool
+		if last, err = scan(rows, &id, &matches, &ends); err != nil {
+			return nil, "", fmt.Errorf("list sessions: %w", err)
+		}
+		if matches {
+			ids = append(ids, id)
+		}
+		if ends {
+			return ids, last, nil
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, "", fmt.Errorf("list sessions: %w", err)
+	}
+	return ids, "", nil
+}
