@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/theeye-dev/theeye/api/event"
@@ -60,4 +61,22 @@ func TestPublicIDsAreApart(t *testing.T) {
 	again.Sequence, again.ReceivedAt = f.sequencer.Next(2)
 	f.same("from a page again", Outcomes{Duplicate: 2}, f.insert(again))
 	f.same("ids", []string{"order-1 1", "public:key-1 ", "public:order-1 "}, f.lines("SELECT id, credential FROM persistence.events ORDER BY id"))
+}
+
+// TestPublicHistory: the longest id of a page is asked for as it is stored, and without what is before it is none.
+func TestPublicHistory(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	id := strings.Repeat("i", event.MaxNameChars)
+	page := l.request(shop, item(id, "s", ""))
+	page.Credential = ""
+	l.insert(page)
+	var h History
+	l.get(shop, "/v1/events/"+event.PublicID(id), &h)
+	if h.ID != event.PublicID(id) || h.Event == nil || !h.Event.Public || h.Event.ID != h.ID {
+		t.Errorf("history %+v", h)
+	}
+	if status, body := l.raw(l.url, l.token(shop), "/v1/events/"+id); status != http.StatusNotFound {
+		t.Errorf("of the application's own: %d %s", status, body)
+	}
 }

@@ -47,7 +47,7 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	params := config.ConnConfig.RuntimeParams
 	params["synchronous_commit"] = "on"
 	params["timezone"] = "UTC"
-	params["jit"] = "off" // over many partitions it would take seconds to compile what runs for milliseconds
+	params["jit"] = "off" // over many partitions much is compiled for the little that each runs
 	if params["statement_timeout"] == "" {
 		params["statement_timeout"] = statementTimeout
 	}
