@@ -10,10 +10,10 @@ import (
 // What one check may hold at the same moment.
 const (
 	// MaxMemory is the most: beside the largest request it is within half of the least memory that requests may have.
-	// Some 50,000 numbers may so be held against a type, or 300 against 24 subschemas that all fail.
+	// Some 40,000 numbers may so be held against a type, or 2,000 against 24 subschemas that all fail.
 	MaxMemory = 12 << 20
-	// FreeMemory is what a check takes without asking: fifty times what ordinary ones need, and of 24 checks at the same
-	// moment 6 MiB.
+	// FreeMemory is what a check takes without asking: ten times what ordinary ones need, and of 24 checks at the same
+	// moment 6 MiB. Half of it is for the copy of the value, which is made first, and half for the rest.
 	FreeMemory = 256 << 10
 )
 
@@ -47,13 +47,13 @@ const (
 	memberBytes  = 112 // each of more than eight, in a table that doubles
 )
 
-// Reserve takes memory for a check that needs more than FreeMemory, before it begins, and returns how to give it back.
+// Reserve takes memory for a part of a check that needs more than is free, before it begins, and returns how to give it back.
 // The error ends the check.
 type Reserve func(bytes int) (giveBack func(), err error)
 
 // take reserves what is not free.
 func (r Reserve) take(bytes int) (giveBack func(), err error) {
-	if r == nil || bytes <= FreeMemory/2 { // a check takes twice
+	if r == nil || bytes <= FreeMemory/2 {
 		return func() {}, nil
 	}
 	return r(bytes)

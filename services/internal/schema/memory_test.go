@@ -59,14 +59,14 @@ func inUse() int {
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
-	return int(stats.HeapAlloc) //nolint:gosec // no heap is that large
+	return int(stats.HeapAlloc)
 }
 
 // TestMemory holds what checks keep against what they are counted as: the largest that is not given up, and a small one.
 func TestMemory(t *testing.T) { //nolint:paralleltest // it looks at all memory in use
-	for name, make := range heavy() {
+	for name, pairOf := range heavy() {
 		for _, n := range []int{2, 300, 3_000, 20_000} {
-			pair := make(n)
+			pair := pairOf(n)
 			compiled, value := must(t, pair[0]), scan(t, pair[1])
 			before := inUse()
 			kept, counted := compiled.Kept(value)
