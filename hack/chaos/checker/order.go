@@ -19,8 +19,8 @@ func (c *check) order() {
 	}
 	sessions := map[string][]Event{}
 	for _, row := range c.store.Events {
-		if h, ok := numbers[key{row.Application, row.ID}]; ok {
-			sessions[h.session] = append(sessions[h.session], row)
+		if p, ok := numbers[key{row.Application, row.ID}]; ok && p.session == row.Session { // else another content won
+			sessions[p.session] = append(sessions[p.session], row)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(sessions)) {

@@ -1,0 +1,124 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/theeye-dev/theeye/hack/servers"
+)
+
+// Kind of a service.
+type Kind string
+
+// The kinds; they are the names of the binaries.
+const (
+	Auth        Kind = "auth"
+	Ingest      Kind = "ingest"
+	Persistence Kind = "persistence"
+)
+
+// Service is a process that is started again when it ends. It keeps its ports, arguments and log.
+type Service struct {
+	Name  string
+	Kind  Kind
+	Links []*Link // to what it needs, and to it
+
+	world                  *World
+	redis, postgres, front *Link  // front leads clients to it; nil: there is none
+	public, ops            string // host:port
+	log                    string
+	points                 string // directory of its failpoints
+	args, env              []string
+
+	mu      sync.Mutex
+	replica string // of a persistence: its name as a consumer
+	process *servers.Process
+	wanted  bool // false: it is stopped on purpose
+	starts  int
+	ended   chan struct{} // closed when nobody watches any more
+}
+
+// restartAfter is how long an ended service stays away: about what a cluster takes at its fastest.
+const restartAfter = 200 * time.Millisecond
+
+// Start starts the service and watches over it. It does not wait until it is ready.
+func (s *Service) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wanted {
+		return nil
+	}
+	if err := s.launch(); err != nil {
+		return err
+	}
+	s.wanted, s.ended = true, make(chan struct{})
+	go s.watch(s.ended)
+	return nil
+}
+
+// launch needs the lock.
+func (s *Service) launch() error {
+	args := slices.Clone(s.args)
+	if s.Kind == Persistence {
+		args = append(args, "--replica="+s.replica)
+	}
+	process, err := servers.Start(servers.Command{
+		Path: filepath.Join(s.world.options.Binaries, string(s.Kind)), Args: args, Env: s.env, LogFile: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", s.Name, err)
+	}
+	s.process = process
+	s.starts++
+	return nil
+}
+
+// watch starts the service again until it is not wanted any more.
+func (s *Service) watch(ended chan struct{}) {
+	defer close(ended)
+	for {
+		s.mu.Lock()
+		process := s.process
+		s.mu.Unlock()
+		err := process.Err()
+		s.judge(err)
+		timer := time.NewTimer(restartAfter)
+		<-timer.C
+		s.mu.Lock()
+		if !s.wanted {
+			s.mu.Unlock()
+			return
+		}
+		err = s.launch()
+		s.mu.Unlock()
+		if err != nil {
+			s.world.note("%s cannot be started again: %v", s.Name, err)
+			return
+		}
+	}
+}
+
+// judge notes an end that nobody caused: a service is killed by SIGKILL, stopped by SIGTERM, and never ends by itself.
+func (s *Service) judge(err error) {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+			return
+		}
+	}
+	if err != nil {
+		s.world.note("%s ended by itself: %v; its log ends with:\n%s", s.Name, err, servers.Tail(s.log))
+	}
+}
+
+func (s *Service) running() *servers.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process
+}
