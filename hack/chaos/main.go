@@ -120,6 +120,8 @@ func run(ctx context.Context, args []string) error {
 		return err
 	case c.check != "":
 		return recheck(c.check)
+	case c.bugs != "":
+		return c.plant(ctx)
 	default:
 		return c.run(ctx)
 	}

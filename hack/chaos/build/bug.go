@@ -27,8 +27,8 @@ type Bug struct {
 // Edit replaces a text that a file has exactly once.
 type Edit struct{ File, Old, New string }
 
-// overlay writes the changed sources and the file that names them into a directory, and returns that file's path.
-func (b *Bug) overlay(root, dir string) (string, error) {
+// Overlay writes the changed sources and the file that names them into a directory, and returns that file's path.
+func (b *Bug) Overlay(root, dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // sources are no secret
 		return "", fmt.Errorf("plant %s: %w", b.Name, err)
 	}

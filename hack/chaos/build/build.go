@@ -34,7 +34,7 @@ func Services(ctx context.Context, o Options) error {
 		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
 	}
 	if o.Bug != nil {
-		overlay, err := o.Bug.overlay(root, filepath.Join(o.Dir, "planted"))
+		overlay, err := o.Bug.Overlay(root, filepath.Join(o.Dir, "planted"))
 		if err != nil {
 			return err
 		}

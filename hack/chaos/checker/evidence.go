@@ -77,20 +77,26 @@ func (e Evidence) Add(other Evidence) {
 	}
 }
 
+// unlucky is how often a fault may be struck without any effect: a link may happen to be idle.
+const unlucky = 2
+
 // Vacuous lists what should have been tried and was not: what the workload does, redeliveries and claims when anything
-// was struck, and faults that were struck and never took effect, or, when all of some are wanted, never struck.
+// was struck, the faults that are wanted, and others that were struck again and again without any effect.
 func (e Evidence) Vacuous(wanted []string) (missing []string) {
 	demanded := []string{
 		Acknowledged, RejectedEvents, Conflicts, Duplicates, string(history.AfterAck), string(history.AtOnce),
 		string(history.Conflicting), string(history.Hostile), string(history.Forged),
 	}
 	faults := slices.Clone(wanted)
-	for name := range e {
-		if fault, ok := strings.CutPrefix(name, struck); ok && !slices.Contains(faults, fault) {
+	broken := len(wanted) > 0
+	for name, times := range e {
+		fault, ok := strings.CutPrefix(name, struck)
+		broken = broken || ok
+		if ok && times > unlucky && !slices.Contains(faults, fault) {
 			faults = append(faults, fault)
 		}
 	}
-	if len(faults) > 0 {
+	if broken {
 		demanded = append(demanded, InDoubt, string(history.AfterDoubt), Redelivered, Rotations)
 	}
 	for _, fault := range faults {

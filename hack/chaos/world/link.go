@@ -40,6 +40,7 @@ type links struct{ server *toxiproxy.ApiServer }
 
 func newLinks() links {
 	registerMeter()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // the proxy's toxics log of their own accord
 	return links{toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())}
 }
 
