@@ -53,7 +53,8 @@ func (c *check) verdicts(intent *history.Intent, o history.Outcome) {
 	}
 }
 
-// everywhere is how long after auth's answer a revoked credential may still be taken (promise 5), and a new one refused.
+// everywhere is how long after auth's answer a revoked credential may still be taken (promise 5). A new one is good from
+// auth's answer on: whoever does not know it yet has to find out before refusing it.
 const everywhere = time.Second
 
 // life is when a credential was issued and revoked; zero: never.
@@ -83,7 +84,7 @@ func (c *check) credentials() {
 		if !ok || l == nil || intent.Reason == history.Forged {
 			continue
 		}
-		valid := !l.issued.IsZero() && intent.At.After(l.issued.Add(everywhere)) && (l.revoking.IsZero() || o.At.Before(l.revoking))
+		valid := !l.issued.IsZero() && intent.At.After(l.issued) && (l.revoking.IsZero() || o.At.Before(l.revoking))
 		gone := !l.revoked.IsZero() && intent.At.After(l.revoked.Add(everywhere))
 		switch {
 		case valid && o.Status == http.StatusUnauthorized:

@@ -129,14 +129,18 @@ func TestCheck(t *testing.T) {
 		"conflict unreported": {func(w *world) { w.store.Failures = w.store.Failures[1:] }, []string{
 			"conflict: 0 of 1", "conservation: application a: 1 are counted as conflict, 0 are there",
 		}},
-		"conflict reported twice": {func(w *world) { w.failed("id.conflict", "persistence", "conflict", body("twice", `{"n":1}`)) },
-			[]string{"duplicate: 2 Failures (id.conflict, persistence)"}},
+		"conflict reported twice": {
+			func(w *world) { w.failed("id.conflict", "persistence", "conflict", body("twice", `{"n":1}`)) },
+			[]string{"duplicate: 2 Failures (id.conflict, persistence)"},
+		},
 		"a Failure twice": {func(w *world) {
 			w.failed("json.nul", "ingest", "refused", "bad2")
 			w.store.Failures[len(w.store.Failures)-1].Sequence = "f002"
 		}, []string{"duplicate: Failure f002 is there twice"}},
-		"correct event failed": {func(w *world) { w.failed("store.refused", "persistence", "failed", body("never", `{}`)) },
-			[]string{"harmed: never of a became a Failure (store.refused, persistence)"}},
+		"correct event failed": {
+			func(w *world) { w.failed("store.refused", "persistence", "failed", body("never", `{}`)) },
+			[]string{"harmed: never of a became a Failure (store.refused, persistence)"},
+		},
 		"correct event refused": {func(w *world) {
 			w.send(422, []string{"json.nul"}, event("x", `{}`))
 			w.failed("json.nul", "ingest", "refused", body("x", `{}`))
@@ -154,8 +158,10 @@ func TestCheck(t *testing.T) {
 		"counted wrong":      {func(w *world) { w.store.Usage["a"]["duplicate"]++ }, []string{"conservation: application a: 2 are counted as duplicate, 1 are there"}},
 		"ended too often":    {func(w *world) { w.store.Usage["a"]["stored"] += 5 }, []string{"conservation: application a: 10 are counted", "conservation: application a: 6 events were accepted, 3 perhaps"}},
 		"session miscounted": {func(w *world) { w.store.Sessions["s"]-- }, []string{"conservation: session s counts 4"}},
-		"valid key refused": {func(w *world) { w.history.Outcomes[5] = history.Outcome{Send: 5, At: at(5.5), Status: 401} },
-			[]string{"credential: request 5 was answered 401"}},
+		"valid key refused": {
+			func(w *world) { w.history.Outcomes[5] = history.Outcome{Send: 5, At: at(5.5), Status: 401} },
+			[]string{"credential: request 5 was answered 401"},
+		},
 		"revoked key taken": {func(w *world) {
 			w.send(503, nil)
 			w.send(202, nil, event("x", `{}`)).At = at(13.1)

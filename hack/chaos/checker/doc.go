@@ -13,5 +13,5 @@
 //	order         a session reads in the order in which it was sent
 //	conservation  the counters say what is stored, and every accepted event ended in exactly one way
 //	credential    a valid one is never answered 401, a revoked one never accepted a second after auth's answer
-//	answer        no answer outside the contract
+//	answer        every answer is one of the contract
 package checker

@@ -76,15 +76,15 @@ func (c *check) unexpected(r refusal) {
 // expected counts the Failures that there must be at least, and can be at most.
 func (c *check) expected() map[refusal]span {
 	all := map[refusal]span{}
-	add := func(r refusal, least, most int) {
+	add := func(r refusal, least int) {
 		s := all[r]
-		all[r] = span{s.least + least, s.most + most}
+		all[r] = span{s.least + least, s.most + 1}
 	}
 	for k, sent := range c.sent {
 		for _, a := range sent.all {
 			r := refusal{k.application, a.item.Original(), a.code, stageIngest}
 			if a.fate == rejected {
-				add(r, 1, 1)
+				add(r, 1)
 			}
 			if !a.item.Valid {
 				continue
@@ -92,12 +92,12 @@ func (c *check) expected() map[refusal]span {
 			lost := refusal{k.application, a.item.Original(), codeConflict, "persistence"}
 			switch other := c.otherwise(k, a); {
 			case a.fate == accepted && other:
-				add(lost, 1, 1)
+				add(lost, 1)
 			case a.fate == doubtful && other:
-				add(lost, 0, 1)
+				add(lost, 0)
 			}
 			if a.fate == doubtful && c.repeated(a) { // refused within its own request, and the answer got lost
-				add(refusal{k.application, a.item.Original(), codeConflict, stageIngest}, 0, 1)
+				add(refusal{k.application, a.item.Original(), codeConflict, stageIngest}, 0)
 			}
 		}
 		c.spread(k, sent, all)

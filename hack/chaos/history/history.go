@@ -25,6 +25,10 @@ type Intent struct {
 	Via         string    `json:"via"`         // the replica it is sent to
 	Reason      Reason    `json:"reason"`
 	Items       []Item    `json:"items"`
+	// IdempotencyKey gives its events their ids.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// Form is how the body is written.
+	Form string `json:"form,omitempty"`
 	// Malformed says that the body cannot be split into events: the request is to be refused whole.
 	Malformed bool `json:"malformed,omitempty"`
 }

@@ -16,22 +16,34 @@ func linkFaults() []Fault {
 		toxic func(s *Strike) world.Toxic
 	}{
 		// The request is carried out, and its answer never comes: the connection is closed after a while.
-		{"lost-replies", func(s *Strike) world.Toxic { return toxic("timeout", world.Down, "timeout", s.between(1, 1500)) }},
+		{"lost-replies", func(s *Strike) world.Toxic {
+			return toxic("timeout", world.Down, attributes{"timeout": s.between(1, 1500)})
+		}},
 		// Nothing comes and nothing is closed: half-open connections.
-		{"silence", func(*Strike) world.Toxic { return toxic("timeout", world.Down, "timeout", 0) }},
-		{"lost-requests", func(s *Strike) world.Toxic { return toxic("timeout", world.Up, "timeout", s.between(1, 1500)) }},
-		{"resets-of-replies", func(s *Strike) world.Toxic { return toxic("reset_peer", world.Down, "timeout", s.between(0, 200)) }},
-		{"resets-of-requests", func(s *Strike) world.Toxic { return toxic("reset_peer", world.Up, "timeout", s.between(0, 200)) }},
-		{"half-replies", func(s *Strike) world.Toxic { return toxic("limit_data", world.Down, "bytes", s.between(1, 4000)) }},
-		{"half-requests", func(s *Strike) world.Toxic { return toxic("limit_data", world.Up, "bytes", s.between(1, 4000)) }},
+		{"silence", func(*Strike) world.Toxic { return toxic("timeout", world.Down, attributes{"timeout": 0}) }},
+		{"lost-requests", func(s *Strike) world.Toxic {
+			return toxic("timeout", world.Up, attributes{"timeout": s.between(1, 1500)})
+		}},
+		{"resets-of-replies", func(s *Strike) world.Toxic {
+			return toxic("reset_peer", world.Down, attributes{"timeout": s.between(0, 200)})
+		}},
+		{"resets-of-requests", func(s *Strike) world.Toxic {
+			return toxic("reset_peer", world.Up, attributes{"timeout": s.between(0, 200)})
+		}},
+		{"half-replies", func(s *Strike) world.Toxic {
+			return toxic("limit_data", world.Down, attributes{"bytes": s.between(1, 4000)})
+		}},
+		{"half-requests", func(s *Strike) world.Toxic {
+			return toxic("limit_data", world.Up, attributes{"bytes": s.between(1, 4000)})
+		}},
 		{"latency", func(s *Strike) world.Toxic {
-			return toxic("latency", world.Down, "latency", s.between(20, 1200), "jitter", 20)
+			return toxic("latency", world.Down, attributes{"latency": s.between(20, 1200), "jitter": 20})
 		}},
 		{"slices", func(s *Strike) world.Toxic {
-			return toxic("slicer", s.either(world.Up, world.Down), "average_size", 64, "size_variation", 32, "delay", 100)
+			return toxic("slicer", s.either(world.Up, world.Down), attributes{"average_size": 64, "size_variation": 32, "delay": 100})
 		}},
 		{"slow-link", func(s *Strike) world.Toxic {
-			return toxic("bandwidth", s.either(world.Up, world.Down), "rate", s.between(4, 64))
+			return toxic("bandwidth", s.either(world.Up, world.Down), attributes{"rate": s.between(4, 64)})
 		}},
 	} {
 		faults = append(faults, Fault{Name: f.name, On: Link, Do: func(ctx context.Context, s *Strike) (string, error) {
@@ -41,12 +53,11 @@ func linkFaults() []Fault {
 	return append(faults, Fault{Name: "cut-connections", On: Link, Do: cut})
 }
 
-func toxic(kind string, stream world.Direction, attributes ...any) world.Toxic {
-	t := world.Toxic{Type: kind, Stream: stream, Attributes: map[string]any{}}
-	for i := 0; i < len(attributes); i += 2 {
-		t.Attributes[attributes[i].(string)] = attributes[i+1] //nolint:forcetypeassert // see linkFaults
-	}
-	return t
+// attributes of a toxic.
+type attributes = map[string]any
+
+func toxic(kind string, stream world.Direction, a attributes) world.Toxic {
+	return world.Toxic{Type: kind, Stream: stream, Attributes: a}
 }
 
 func (s *Strike) between(least, most int) int { return least + s.Random.IntN(most-least+1) }

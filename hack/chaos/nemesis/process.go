@@ -134,5 +134,5 @@ func rename(ctx context.Context, s *Strike) (string, error) {
 	if err != nil {
 		return "", err //nolint:wrapcheck // says what
 	}
-	return fmt.Sprintf("%s is now %s, and left %d entries", before, after, left), s.ready(ctx, service)
+	return effect(int(left), "%s is now %s, and left %d entries", before, after, left), s.ready(ctx, service)
 }

@@ -2,10 +2,14 @@ package workload
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/hack/chaos/history"
 )
@@ -25,6 +29,15 @@ type client struct {
 type sent struct {
 	app   *application
 	items []history.Item
+	key   string
+}
+
+// of makes a request of it; the same again may be written in another form.
+func (c *client) of(s sent, reason history.Reason) request {
+	return request{
+		app: s.app, credential: s.app.anyLive(c.random), door: c.door(), reason: reason, items: s.items, key: s.key,
+		lines: c.random.IntN(4) == 0, gzip: c.random.IntN(4) == 0,
+	}
 }
 
 // remembered is how many requests a client can send again: of the newest, so that repetitions meet the first in flight.
@@ -33,6 +46,7 @@ const remembered = 50
 // Shares of what a client does, of a hundred. The rest are new events, one alone.
 const (
 	shareBatch       = 15
+	shareKeyed       = 5
 	shareAfterAck    = 8
 	shareAfterDoubt  = 12
 	shareAtOnce      = 5
@@ -60,6 +74,7 @@ func (c *client) step() {
 		do    func()
 	}{
 		{shareBatch, c.batch},
+		{shareKeyed, c.keyed},
 		{shareAfterAck, func() { c.again(c.acked, history.AfterAck) }},
 		{shareAfterDoubt, func() { c.again(c.doubted, history.AfterDoubt) }},
 		{shareAtOnce, c.atOnce},
@@ -81,10 +96,9 @@ func (c *client) app() *application { return c.apps[c.random.IntN(len(c.apps))] 
 func (c *client) door() Door { return c.options.Doors[c.random.IntN(len(c.options.Doors))] }
 
 // send posts with a valid credential and remembers the request.
-func (c *client) send(a *application, reason history.Reason, items ...history.Item) history.Outcome {
-	o := c.Workload.send(request{app: a, credential: a.anyLive(c.random), door: c.door(), reason: reason, items: items})
-	c.remember(o, sent{a, items})
-	return o
+func (c *client) send(a *application, reason history.Reason, items ...history.Item) {
+	s := sent{app: a, items: items}
+	c.remember(c.Workload.send(c.of(s, reason)), s)
 }
 
 func (c *client) remember(o history.Outcome, s sent) {
@@ -108,7 +122,19 @@ func (c *client) again(from []sent, reason history.Reason) {
 		return
 	}
 	s := from[c.random.IntN(len(from))]
-	c.send(s.app, reason, s.items...)
+	c.remember(c.Workload.send(c.of(s, reason)), s)
+}
+
+// keyed sends events without ids, which get theirs from the request's Idempotency-Key.
+func (c *client) keyed() {
+	c.made++
+	s := sent{app: c.app(), key: fmt.Sprintf("%d-%d-%d-key", c.options.Seed, c.number, c.made)}
+	for i := range 1 + c.random.IntN(5) {
+		session := fmt.Sprintf("keyed-%d-%d", c.options.Seed, c.number)
+		id := uuid.NewSHA1(s.app.uid, []byte(s.key+"\x00"+strconv.Itoa(i))).String() // as ingest derives it: a contract over releases
+		s.items = append(s.items, history.NewItem(id, c.encode("", session, "", c.data()), true))
+	}
+	c.remember(c.Workload.send(c.of(s, history.New)), s)
 }
 
 // batch sends several events, of one session or several; now and then one that is no event, or an id twice.
@@ -157,10 +183,10 @@ func (c *client) conflicting() {
 // together sends one event to each door at the same time.
 func (c *client) together(reason history.Reason, item func(door int) history.Item) {
 	a := c.app()
-	credential := a.anyLive(c.random)
 	outcomes, requests := make([]history.Outcome, len(c.options.Doors)), make([]request, len(c.options.Doors))
 	for i, door := range c.options.Doors {
-		requests[i] = request{app: a, credential: credential, door: door, reason: reason, items: []history.Item{item(i)}}
+		requests[i] = c.of(sent{app: a, items: []history.Item{item(i)}}, reason)
+		requests[i].door = door
 	}
 	var wg sync.WaitGroup
 	for i, r := range requests {
@@ -168,20 +194,21 @@ func (c *client) together(reason history.Reason, item func(door int) history.Ite
 	}
 	wg.Wait()
 	for i, r := range requests {
-		c.remember(outcomes[i], sent{a, r.items})
+		c.remember(outcomes[i], sent{app: a, items: r.items})
 	}
 }
 
 // hostile sends what is no event, alone, or a body that is none at all.
 func (c *client) hostile() {
-	a := c.app()
-	r := request{app: a, credential: a.anyLive(c.random), door: c.door(), reason: history.Hostile, items: []history.Item{c.invalid()}}
-	if c.random.IntN(3) == 0 {
-		r.malformed, r.items = true, []history.Item{c.malformed()}
-		c.Workload.send(r)
+	s := sent{app: c.app(), items: []history.Item{c.invalid()}}
+	if c.random.IntN(3) > 0 {
+		c.remember(c.Workload.send(c.of(s, history.Hostile)), s)
 		return
 	}
-	c.remember(c.Workload.send(r), sent{a, r.items})
+	s.items = []history.Item{c.malformed()}
+	r := c.of(s, history.Hostile)
+	r.malformed, r.lines = true, false // of lines, one that is broken is refused alone
+	c.Workload.send(r)
 }
 
 // single sends a new event with another credential, and never again.
@@ -204,9 +231,7 @@ func (c *client) revoked() {
 func (c *client) settle(ctx context.Context) {
 	for i, s := range c.doubted {
 		for i%2 == 0 && ctx.Err() == nil {
-			o := c.Workload.send(request{
-				app: s.app, credential: s.app.anyLive(c.random), door: c.door(), reason: history.AfterDoubt, items: s.items,
-			})
+			o := c.Workload.send(c.of(s, history.AfterDoubt))
 			if o.Status != 0 && o.Status != http.StatusServiceUnavailable || !pause(ctx, insistEvery) {
 				break
 			}

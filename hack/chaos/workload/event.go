@@ -61,7 +61,11 @@ func (c *client) otherContent(item history.Item) history.Item {
 // encode writes an event by hand: what travels is what the workload meant, to the byte.
 func (c *client) encode(id, session, timestamp, data string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"id":%s,"session_id":%s,"category":"page interaction","name":%s`, quote(id), quote(session), quote(names[c.random.IntN(len(names))]))
+	b.WriteByte('{')
+	if id != "" {
+		fmt.Fprintf(&b, `"id":%s,`, quote(id))
+	}
+	fmt.Fprintf(&b, `"session_id":%s,"category":"page interaction","name":%s`, quote(session), quote(names[c.random.IntN(len(names))]))
 	if timestamp != "" {
 		fmt.Fprintf(&b, `,"timestamp":%s`, quote(timestamp))
 	}

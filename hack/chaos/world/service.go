@@ -106,8 +106,7 @@ func (s *Service) watch(ended chan struct{}) {
 
 // judge notes an end that nobody caused: a service is killed by SIGKILL, stopped by SIGTERM, and never ends by itself.
 func (s *Service) judge(err error) {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
 			return
 		}
