@@ -83,7 +83,7 @@ func (c *config) wanted() []string {
 	if !c.all || time.Duration(len(c.seeds))*c.duration < everyFault() {
 		return nil
 	}
-	return nemesis.Possible()
+	return nemesis.Possible(c.duration)
 }
 
 // kills is how often a process was ended by SIGKILL.

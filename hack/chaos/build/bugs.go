@@ -34,6 +34,7 @@ func Bugs() []Bug {
 			Faults: "none", Seeds: fewSeeds,
 			Edits: []Edit{
 				{write, "    SELECT application, id, fingerprint, sequence, occurred_at FROM i\n", "    SELECT application, id || received_at, fingerprint, sequence, occurred_at FROM i\n"},
+				{write, "events[i-1].id == r.id {", "events[i-1].id == r.id && events[i-1].receivedAt.Equal(r.receivedAt) {"},
 				{write, "applications[i], ids[i] = r.application, r.id\n	}\n	rows, err := w.tx.Query(ctx, `\n		SELECT i.n", "applications[i], ids[i] = r.application, r.id+r.receivedAt.UTC().Format(\"2006-01-02 15:04:05.999999-07\")\n	}\n	rows, err := w.tx.Query(ctx, `\n		SELECT i.n"},
 			},
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/theeye-dev/theeye/hack/chaos/world"
 )
@@ -40,10 +41,10 @@ func Names() (names []string) {
 	return names
 }
 
-// Possible are the names of those that can be done on this machine.
-func Possible() (names []string) {
+// Possible are the names of those that can be done on this machine in runs of a certain length.
+func Possible(run time.Duration) (names []string) {
 	for _, f := range Catalogue() {
-		if f.Needs == nil || world.CanMount() {
+		if (f.Needs == nil || world.CanMount()) && f.Fits(run) {
 			names = append(names, f.Name)
 		}
 	}

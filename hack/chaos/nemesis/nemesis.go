@@ -19,11 +19,17 @@ type Fault struct {
 	Name string
 	// On is what it is done to; no two faults are done to the same at once, but to any others.
 	On Target
+	// Lasts is how long it is to last; 0: as the seed decides, some seconds. One that lasts long is done in runs that
+	// are long enough.
+	Lasts time.Duration
 	// Needs tells whether it can be done here; nil: always.
 	Needs func(w *world.World) bool
 	// Do does it, waits, undoes it, and returns what shows that it took effect.
 	Do func(ctx context.Context, s *Strike) (effect string, err error)
 }
+
+// Fits tells whether a fault can be done in a run of a certain length, and something else beside it.
+func (f Fault) Fits(run time.Duration) bool { return 2*f.Lasts <= run }
 
 // Target of a fault.
 type Target string
@@ -44,7 +50,8 @@ type Strike struct {
 	Hold time.Duration
 
 	nemesis *Nemesis
-	target  string
+	target  string // what it is or was done to, for the history
+	held    string // the same, while no other strike may
 }
 
 // Nemesis does faults.
@@ -82,7 +89,8 @@ func (n *Nemesis) Run(ctx context.Context) {
 	}
 	n.busy = map[string]bool{}
 	random := n.random(0)
-	deck := slices.Clone(n.Faults)
+	end, _ := ctx.Deadline()
+	deck := slices.DeleteFunc(slices.Clone(n.Faults), func(f Fault) bool { return !f.Fits(time.Until(end)) })
 	random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 	var wg sync.WaitGroup
 	for lane := range lanes {
@@ -100,22 +108,25 @@ func (n *Nemesis) random(stream uint64) *rand.Rand {
 }
 
 func (n *Nemesis) lane(ctx context.Context, faults []Fault, random *rand.Rand) {
-	for i := 0; pause(ctx, time.Duration(random.Int64N(int64(maxLull)))); i++ {
-		if len(faults) == 0 {
-			return
-		}
-		fault := faults[i%len(faults)]
+	for len(faults) > 0 && pause(ctx, time.Duration(random.Int64N(int64(maxLull)))) {
+		fault := faults[0]
+		faults = append(faults[1:], fault)
 		hold := minHold + time.Duration(random.Int64N(int64(maxHold-minHold)))
+		if fault.Lasts > 0 {
+			hold = fault.Lasts
+		}
 		own := rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) //nolint:gosec // the draws of one fault shift no other's
-		n.strike(ctx, fault, hold, own)
+		if last := len(faults) - 1; !n.strike(ctx, fault, hold, own) { // the other lane is at it: after the next one
+			faults = slices.Insert(faults[:last], min(1, last), fault)
+		}
 	}
 }
 
-// strike does one fault and writes it down.
-func (n *Nemesis) strike(ctx context.Context, fault Fault, hold time.Duration, random *rand.Rand) {
+// strike does one fault and writes it down; false: another strike has its target.
+func (n *Nemesis) strike(ctx context.Context, fault Fault, hold time.Duration, random *rand.Rand) bool {
 	s := &Strike{World: n.World, Random: random, Hold: hold, nemesis: n}
 	if (fault.On == Redis || fault.On == Postgres) && !s.take(string(fault.On)) {
-		return // the other lane is at it
+		return false
 	}
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hold+healTime)
@@ -130,6 +141,7 @@ func (n *Nemesis) strike(ctx context.Context, fault Fault, hold time.Duration, r
 	if err := n.File.Write(history.Line{Fault: &line}); err != nil {
 		n.Say("%v", err)
 	}
+	return true
 }
 
 // take makes a target this strike's alone; false: another one has it.
@@ -139,14 +151,15 @@ func (s *Strike) take(target string) bool {
 	if s.nemesis.busy[target] {
 		return false
 	}
-	s.nemesis.busy[target], s.target = true, target
+	s.nemesis.busy[target], s.target, s.held = true, target, target
 	return true
 }
 
 func (s *Strike) release() {
 	s.nemesis.mu.Lock()
 	defer s.nemesis.mu.Unlock()
-	delete(s.nemesis.busy, s.target)
+	delete(s.nemesis.busy, s.held)
+	s.held = ""
 }
 
 // errNobody is what a fault answers that found no target: all were taken.

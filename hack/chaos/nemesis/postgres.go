@@ -21,6 +21,7 @@ func postgresFaults() []Fault {
 		{Name: "postgres-read-only", On: Postgres, Do: readOnly},
 		{Name: "out-of-connections", On: Postgres, Do: noConnections},
 		{Name: "lock-held", On: Postgres, Do: lockHeld},
+		{Name: "lock-held-long", On: Postgres, Lasts: pastTimeout, Do: lockHeld},
 		{Name: "deadlocks", On: Postgres, Do: deadlocks},
 		{Name: "missing-partition", On: Postgres, Do: missingPartition},
 	}
@@ -137,11 +138,13 @@ func noConnections(ctx context.Context, s *Strike) (string, error) {
 	return effect(refused, "%d held, one more refused %d times", len(held), refused), nil
 }
 
+// pastTimeout is longer than a statement may take (15 s): who waits is refused.
+const pastTimeout = 18 * time.Second
+
 // lockHeld is a migration that somebody runs by hand.
 func lockHeld(ctx context.Context, s *Strike) (string, error) {
 	tables := []string{"ledger", "events", "sessions", "failures", "usage", "duplicates"}
 	table := "persistence." + tables[s.Random.IntN(len(tables))]
-	s.target = table
 	return s.on(ctx, func(conn *pgx.Conn) (string, error) {
 		if _, err := conn.Exec(ctx, "SET lock_timeout = '5s'; BEGIN; LOCK "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 			return "", fmt.Errorf("lock %s: %w", table, err)

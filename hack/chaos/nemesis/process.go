@@ -2,8 +2,10 @@ package nemesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/theeye-dev/theeye/hack/chaos/world"
 )
@@ -18,6 +20,7 @@ func processFaults() []Fault {
 		)
 	}
 	return append(faults,
+		Fault{Name: "freeze-until-claimed", On: Service, Lasts: untilClaimed, Do: freezeUntilClaimed},
 		Fault{Name: "rolling-restart", On: Service, Do: rolling},
 		Fault{Name: "scale", On: Service, Do: scale},
 		Fault{Name: "rename-consumer", On: Service, Do: rename},
@@ -60,6 +63,27 @@ func (s *Strike) freeze(ctx context.Context, kind world.Kind) (string, error) {
 		return "", fmt.Errorf("%s was started anew meanwhile", service.Name)
 	}
 	return fmt.Sprintf("process %d stood still", pid), service.Signal(syscall.SIGCONT) //nolint:wrapcheck // says which process
+}
+
+// untilClaimed is longer than what counts as dead: 30 s, looked for every 5 s.
+const untilClaimed = 37 * time.Second
+
+// freezeUntilClaimed stops a replica of persistence with entries in hand until others have stored them: when it goes on,
+// it stores them once more.
+func freezeUntilClaimed(ctx context.Context, s *Strike) (string, error) {
+	service, err := s.service(world.Persistence)
+	if err != nil {
+		return "", err
+	}
+	reached, err := s.reach(ctx, service, "read", "stop")
+	if err != nil || !reached {
+		return "", err
+	}
+	before, err1 := s.World.PendingOf(ctx, service.Replica())
+	pause(ctx, s.Hold)
+	after, err2 := s.World.PendingOf(ctx, service.Replica())
+	err = errors.Join(err1, err2, service.Signal(syscall.SIGCONT))
+	return effect(int(before-after), "%d of %d entries were claimed from %s", before-after, before, service.Name), err
 }
 
 // rolling restarts every replica of ingest and persistence in order, one at a time, as a rollout does.
