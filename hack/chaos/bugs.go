@@ -36,6 +36,9 @@ func (c *config) plant(ctx context.Context) error {
 	var table []string
 	for _, bug := range bugs {
 		seeds, by, err := c.catch(ctx, &bug, filepath.Join(dir, bug.Name))
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), os.RemoveAll(dir))
+		}
 		if err != nil {
 			errs = append(errs, err)
 			by = "not caught"

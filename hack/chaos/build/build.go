@@ -28,7 +28,7 @@ func Services(ctx context.Context, o Options) error {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // programs are no secret
 		return fmt.Errorf("build: %w", err)
 	}
-	args := []string{"build", "-C", root, "-buildvcs=false", "-tags", "failpoint", "-o", o.Dir + "/"}
+	args := []string{"build", "-C", root, "-buildvcs=false", "-tags", "failpoint", "-ldflags=-w", "-o", o.Dir + "/"}
 	cgo := "CGO_ENABLED=0"
 	if o.Race {
 		args, cgo = append(args, "-race"), "CGO_ENABLED=1"

@@ -25,6 +25,7 @@ const (
 	Conservation Invariant = "conservation"
 	Credential   Invariant = "credential"
 	Answer       Invariant = "answer"
+	Visible      Invariant = "visible"
 )
 
 // Finding is one violation.
@@ -48,6 +49,13 @@ type Event struct {
 	Sequence    string    `json:"sequence"`
 }
 
+// Shown is an event that a read showed.
+type Shown struct {
+	Application string `json:"application"`
+	ID          string `json:"id"`
+	Sequence    string `json:"sequence"`
+}
+
 // Failure is a row of failures.
 type Failure struct {
 	Application string `json:"application"`
@@ -61,6 +69,8 @@ type Failure struct {
 type Store struct {
 	Events   []Event   `json:"events"`
 	Failures []Failure `json:"failures"`
+	// Shown is every event as reads show it, page by page.
+	Shown []Shown `json:"shown"`
 	// Usage is the sum of the counters by application and outcome.
 	Usage map[string]map[string]int64 `json:"usage"`
 	// Sessions is the number of events by session, as the sessions' own counters have it.
@@ -73,7 +83,7 @@ type Store struct {
 func Check(h history.History, s Store) []Finding {
 	c := &check{history: h, store: s, sent: index(h)}
 	for _, part := range []func(){
-		c.answers, c.credentials, c.events, c.missing, c.failures, c.order, c.conservation,
+		c.answers, c.credentials, c.events, c.missing, c.visible, c.failures, c.order, c.conservation,
 	} {
 		part()
 	}

@@ -57,6 +57,7 @@ func (w *world) stored(id, data string) *checker.Event {
 		Application: "a", ID: id, Session: "s", Category: "c", Name: "n", Data: data, OccurredAt: at(1),
 		Sequence: fmt.Sprintf("%03d", len(w.store.Events)),
 	})
+	w.store.Shown = append(w.store.Shown, checker.Shown{Application: "a", ID: id, Sequence: w.store.Events[len(w.store.Events)-1].Sequence})
 	w.store.Usage["a"]["stored"]++
 	w.store.Sessions["s"]++
 	return &w.store.Events[len(w.store.Events)-1]
@@ -157,6 +158,9 @@ func TestCheck(t *testing.T) {
 		}, []string{"order: session s reads 0 after 1"}},
 		"counted wrong":      {func(w *world) { w.store.Usage["a"]["duplicate"]++ }, []string{"conservation: application a: 2 are counted as duplicate, 1 are there"}},
 		"ended too often":    {func(w *world) { w.store.Usage["a"]["stored"] += 5 }, []string{"conservation: application a: 10 are counted", "conservation: application a: 6 events were accepted, 3 perhaps"}},
+		"not shown":          {func(w *world) { w.store.Shown = w.store.Shown[1:] }, []string{"visible: one of a is stored and not shown"}},
+		"shown twice":        {func(w *world) { w.store.Shown = append(w.store.Shown, w.store.Shown[0]) }, []string{"visible: one of a is shown twice"}},
+		"shown, not stored":  {func(w *world) { w.store.Shown[0].Sequence = "x" }, []string{"visible: one of a is stored and not shown", "visible: one of a is shown and not stored"}},
 		"session miscounted": {func(w *world) { w.store.Sessions["s"]-- }, []string{"conservation: session s counts 4"}},
 		"valid key refused": {
 			func(w *world) { w.history.Outcomes[5] = history.Outcome{Send: 5, At: at(5.5), Status: 401} },

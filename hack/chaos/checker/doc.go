@@ -13,5 +13,6 @@
 //	order         a session reads in the order in which it was sent
 //	conservation  the counters say what is stored, and every accepted event ended in exactly one way
 //	credential    a valid one is never answered 401, a revoked one never accepted a second after auth's answer
+//	visible       reads show every row, once
 //	answer        every answer is one of the contract
 package checker

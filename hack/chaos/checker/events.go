@@ -63,3 +63,23 @@ func (c *check) missing() {
 		}
 	}
 }
+
+// visible holds what reads show against the rows.
+func (c *check) visible() {
+	shown := map[Shown]int{}
+	for _, one := range c.store.Shown {
+		if shown[one]++; shown[one] == 2 {
+			c.find(Visible, "%s is shown twice", key{one.Application, one.ID})
+		}
+	}
+	for _, row := range c.store.Events {
+		one := Shown{row.Application, row.ID, row.Sequence}
+		if shown[one] == 0 {
+			c.find(Visible, "%s is stored and not shown", key{row.Application, row.ID})
+		}
+		delete(shown, one)
+	}
+	for one := range shown {
+		c.find(Visible, "%s is shown and not stored", key{one.Application, one.ID})
+	}
+}

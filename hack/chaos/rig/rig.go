@@ -105,7 +105,7 @@ func (c *Config) open(ctx context.Context, w *world.World, file *history.File) (
 	if err := load.Register(ctx); err != nil {
 		return nil, err //nolint:wrapcheck // says what
 	}
-	return load, w.AwaitAlive(ctx, doors...) //nolint:wrapcheck // says which
+	return load, w.AwaitReady(ctx, doors...) //nolint:wrapcheck // says which
 }
 
 // disturb lets clients post and the nemesis strike, and waits for the end of both and for rest.
@@ -160,7 +160,7 @@ func (c *Config) begin(ctx context.Context, w *world.World, load *workload.Workl
 			return err //nolint:wrapcheck // says which
 		}
 	}
-	return w.AwaitAlive(ctx, first...) //nolint:wrapcheck // says which
+	return w.AwaitReady(ctx, first...) //nolint:wrapcheck // says which
 }
 
 // possible are the faults that can be done here.

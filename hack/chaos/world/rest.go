@@ -17,18 +17,9 @@ import (
 
 // AwaitReady waits until services say that they and all they need are ready.
 func (w *World) AwaitReady(ctx context.Context, services ...*Service) error {
-	return await(ctx, "/readyz?full", services)
-}
-
-// AwaitAlive waits until services answer at all: one with a planted bug may know that it is not fit to serve.
-func (w *World) AwaitAlive(ctx context.Context, services ...*Service) error {
-	return await(ctx, "/healthz", services)
-}
-
-func await(ctx context.Context, probe string, services []*Service) error {
 	for _, s := range services {
 		err := servers.Await(ctx, nil, s.log, func(ctx context.Context) error {
-			return get(ctx, "http://"+s.ops+probe, func(*http.Response) error { return nil })
+			return get(ctx, "http://"+s.ops+"/readyz?full", func(*http.Response) error { return nil })
 		})
 		if err != nil {
 			return fmt.Errorf("%s is not ready: %w", s.Name, err)
@@ -41,11 +32,23 @@ func await(ctx context.Context, probe string, services []*Service) error {
 const askTimeout = 5 * time.Second
 
 func get(ctx context.Context, url string, read func(*http.Response) error) error {
+	return call(ctx, url, "", read)
+}
+
+// ask is get with the admin token.
+func (w *World) ask(ctx context.Context, url string, read func(*http.Response) error) error {
+	return call(ctx, url, "Bearer "+w.AdminToken, read)
+}
+
+func call(ctx context.Context, url, authorization string, read func(*http.Response) error) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
+	}
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -32,6 +32,9 @@ func (w *World) Stored(ctx context.Context) (s checker.Store, err error) {
 	if s.Events, err = events(ctx, conn); err != nil {
 		return s, fmt.Errorf("read events: %w", err)
 	}
+	if s.Shown, err = w.shown(ctx); err != nil {
+		return s, fmt.Errorf("read events as shown: %w", err)
+	}
 	if s.Failures, err = failures(ctx, conn); err != nil {
 		return s, fmt.Errorf("read failures: %w", err)
 	}
