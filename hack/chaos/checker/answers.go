@@ -21,6 +21,7 @@ func (c *check) answers() {
 				c.find(Answer, "request %d with a wrong credential was answered %d %s", intent.Send, o.Status, o.Code)
 			}
 		case o.Status == http.StatusUnauthorized: // credentials judges
+		case intent.Reason == history.Retired && o.Status == http.StatusTooManyRequests: // too many with wrong ones came before
 		case intent.Malformed:
 			if o.Status != http.StatusBadRequest {
 				c.find(Answer, "request %d, which cannot be split into events, was answered %d %s", intent.Send, o.Status, o.Code)

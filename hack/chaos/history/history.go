@@ -45,6 +45,7 @@ const (
 	Conflicting Reason = "same id, other content"
 	Hostile     Reason = "hostile"
 	Forged      Reason = "wrong credential"
+	Retired     Reason = "revoked credential"
 )
 
 // Item is one event of a request.

@@ -28,8 +28,8 @@ type Fault struct {
 	Do func(ctx context.Context, s *Strike) (effect string, err error)
 }
 
-// Fits tells whether a fault can be done in a run of a certain length, and something else beside it.
-func (f Fault) Fits(run time.Duration) bool { return 2*f.Lasts <= run }
+// Fits tells whether a fault can be done in a run of a certain length, and be over before its end when it does not come up first.
+func (f Fault) Fits(run time.Duration) bool { return f.Lasts+f.Lasts/2 <= run }
 
 // Target of a fault.
 type Target string
@@ -50,8 +50,8 @@ type Strike struct {
 	Hold time.Duration
 
 	nemesis *Nemesis
-	target  string // what it is or was done to, for the history
-	held    string // the same, while no other strike may
+	target  string   // what it was done to last, for the history
+	held    []string // what no other strike may touch meanwhile
 }
 
 // Nemesis does faults.
@@ -151,15 +151,17 @@ func (s *Strike) take(target string) bool {
 	if s.nemesis.busy[target] {
 		return false
 	}
-	s.nemesis.busy[target], s.target, s.held = true, target, target
+	s.nemesis.busy[target], s.target, s.held = true, target, append(s.held, target)
 	return true
 }
 
 func (s *Strike) release() {
 	s.nemesis.mu.Lock()
 	defer s.nemesis.mu.Unlock()
-	delete(s.nemesis.busy, s.held)
-	s.held = ""
+	for _, target := range s.held {
+		delete(s.nemesis.busy, target)
+	}
+	s.held = nil
 }
 
 // errNobody is what a fault answers that found no target: all were taken.

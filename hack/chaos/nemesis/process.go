@@ -109,6 +109,9 @@ func rolling(ctx context.Context, s *Strike) (string, error) {
 	return fmt.Sprintf("%d restarted", restarted), nil
 }
 
+// takeEvery is how often a target is asked for that another strike has.
+const takeEvery = 20 * time.Millisecond
+
 // scale adds the spare replicas of persistence for a while.
 func scale(ctx context.Context, s *Strike) (string, error) {
 	if !s.take("replicas of persistence") {
@@ -129,6 +132,9 @@ func scale(ctx context.Context, s *Strike) (string, error) {
 	during := len(s.World.Running(world.Persistence))
 	pause(ctx, s.Hold)
 	for _, one := range spares {
+		for !s.take(one.Name) && pause(ctx, takeEvery) { // a second SIGTERM would end it at once
+			continue
+		}
 		if err := one.Stop(ctx); err != nil {
 			return "", err //nolint:wrapcheck // says which
 		}

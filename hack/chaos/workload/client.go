@@ -223,7 +223,7 @@ func (c *client) revoked() {
 	if !ok {
 		return
 	}
-	c.Workload.send(request{app: a, credential: dead, door: c.door(), reason: history.New, items: []history.Item{c.event()}})
+	c.Workload.send(request{app: a, credential: dead, door: c.door(), reason: history.Retired, items: []history.Item{c.event()}})
 }
 
 // settle sends half of what the client is in doubt about again, until it is not: the other half stays as it is, as if

@@ -86,8 +86,9 @@ func (s *Service) watch(ended chan struct{}) {
 		s.mu.Lock()
 		process := s.process
 		s.mu.Unlock()
+		begin := time.Now()
 		err := process.Err()
-		s.judge(err)
+		s.judge(err, time.Since(begin))
 		timer := time.NewTimer(restartAfter)
 		<-timer.C
 		s.mu.Lock()
@@ -104,10 +105,14 @@ func (s *Service) watch(ended chan struct{}) {
 	}
 }
 
+// youth is how long a process may take, on a busy machine, until it handles SIGTERM: it has nothing in hand before.
+const youth = 3 * time.Second
+
 // judge notes an end that nobody caused: a service is killed by SIGKILL, stopped by SIGTERM, and never ends by itself.
-func (s *Service) judge(err error) {
+func (s *Service) judge(err error, age time.Duration) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		status, ok := exit.Sys().(syscall.WaitStatus)
+		if ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGTERM && age < youth) {
 			return
 		}
 	}
