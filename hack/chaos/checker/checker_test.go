@@ -171,8 +171,8 @@ func TestCheck(t *testing.T) {
 			w.send(202, nil, event("x", `{}`)).At = at(13.1)
 			w.stored("x", `{}`)
 		}, []string{"credential: request 14 was taken with credential 1"}},
-		"too many revoked":   {func(w *world) { w.send(429, nil, event("x", `{}`)).Reason = history.Retired }, nil},
-		"valid key limited":  {func(w *world) { w.send(429, nil, event("x", `{}`)) }, []string{"answer: request 13 (new) was answered 429"}},
+		"too many revoked":  {func(w *world) { w.send(429, nil, event("x", `{}`)).Reason = history.Retired }, nil},
+		"valid key limited": {func(w *world) { w.send(429, nil, event("x", `{}`)) }, []string{"answer: request 13 (new) was answered 429"}},
 		"forged key taken": {func(w *world) {
 			w.send(202, nil, event("x", `{}`)).Reason = history.Forged
 			w.stored("x", `{}`)

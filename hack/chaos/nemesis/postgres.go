@@ -118,24 +118,36 @@ func noConnections(ctx context.Context, s *Strike) (string, error) {
 			_ = conn.Close(context.WithoutCancel(ctx)) // ended by the server otherwise
 		}
 	}()
-	refused := 0
-	for deadline := time.Now().Add(s.Hold); time.Now().Before(deadline); {
+	refused, until := 0, time.Time{} // until: from the first refusal on, the hold
+	for until.IsZero() || time.Now().Before(until) {
 		conn, err := s.World.Database(ctx)
-		switch e := (*pgconn.PgError)(nil); {
+		switch e, _ := errors.AsType[*pgconn.PgError](err); {
 		case err == nil:
 			held = append(held, conn)
-		case errors.As(err, &e) && e.Code == "53300": // too_many_connections
-			refused++
-			// The services keep theirs: ended, they cannot be made again.
-			_, _ = held[0].Exec(ctx, `
-				SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-				WHERE backend_type = 'client backend' AND application_name <> 'chaos'`)
+		case e != nil && e.Code == "53300" && len(held) > 0: // too_many_connections
+			if refused++; refused == 1 {
+				until = time.Now().Add(s.Hold)
+			}
+			if err := endSessions(ctx, held[0]); err != nil { // the services would keep theirs
+				return "", err
+			}
 			pause(ctx, 50*time.Millisecond)
 		default:
 			return "", err //nolint:wrapcheck // says what
 		}
 	}
 	return effect(refused, "%d held, one more refused %d times", len(held), refused), nil
+}
+
+// endSessions ends all sessions of the services.
+func endSessions(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `
+		SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE backend_type = 'client backend' AND application_name <> 'chaos'`)
+	if err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return nil
 }
 
 // pastTimeout is longer than a statement may take (15 s): who waits is refused.
@@ -149,10 +161,13 @@ func lockHeld(ctx context.Context, s *Strike) (string, error) {
 		if _, err := conn.Exec(ctx, "SET lock_timeout = '5s'; BEGIN; LOCK "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 			return "", fmt.Errorf("lock %s: %w", table, err)
 		}
-		pause(ctx, s.Hold)
-		waiting, err := waiters(ctx, conn, table)
-		if err != nil {
-			return "", err
+		waiting := 0
+		for deadline := time.Now().Add(s.Hold); time.Now().Before(deadline); pause(ctx, 50*time.Millisecond) {
+			n, err := waiters(ctx, conn, table)
+			if err != nil {
+				return "", err
+			}
+			waiting = max(waiting, n)
 		}
 		return effect(waiting, "%d waited for %s", waiting, table), nil
 	})

@@ -32,17 +32,12 @@ func (w *World) AwaitReady(ctx context.Context, services ...*Service) error {
 const askTimeout = 5 * time.Second
 
 func get(ctx context.Context, url string, read func(*http.Response) error) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	return call(ctx, url, "", read)
 }
 
-// ask is get with the admin token.
-func (w *World) ask(ctx context.Context, url string, read func(*http.Response) error) error {
-	return call(ctx, url, "Bearer "+w.AdminToken, read)
-}
-
 func call(ctx context.Context, url, authorization string, read func(*http.Response) error) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)

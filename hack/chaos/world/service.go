@@ -1,8 +1,10 @@
 package world
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -41,6 +43,7 @@ type Service struct {
 	process *servers.Process
 	wanted  bool // false: it is stopped on purpose
 	starts  int
+	life    int64         // size of the log when the process was started
 	ended   chan struct{} // closed when nobody watches any more
 }
 
@@ -68,6 +71,9 @@ func (s *Service) launch() error {
 	if s.Kind == Persistence {
 		args = append(args, "--replica="+s.replica)
 	}
+	if info, err := os.Stat(s.log); err == nil {
+		s.life = info.Size()
+	}
 	process, err := servers.Start(servers.Command{
 		Path: filepath.Join(s.world.options.Binaries, string(s.Kind)), Args: args, Env: s.env, LogFile: s.log,
 	})
@@ -85,10 +91,10 @@ func (s *Service) watch(ended chan struct{}) {
 	for {
 		s.mu.Lock()
 		process := s.process
+		life := s.life
 		s.mu.Unlock()
-		begin := time.Now()
 		err := process.Err()
-		s.judge(err, time.Since(begin))
+		s.judge(err, life)
 		timer := time.NewTimer(restartAfter)
 		<-timer.C
 		s.mu.Lock()
@@ -105,20 +111,26 @@ func (s *Service) watch(ended chan struct{}) {
 	}
 }
 
-// youth is how long a process may take, on a busy machine, until it handles SIGTERM: it has nothing in hand before.
-const youth = 3 * time.Second
+// up is what a process logs once it works: until then SIGTERM ends it at once, with nothing in hand.
+const up = "application log read"
 
 // judge notes an end that nobody caused: a service is killed by SIGKILL, stopped by SIGTERM, and never ends by itself.
-func (s *Service) judge(err error, age time.Duration) {
+func (s *Service) judge(err error, life int64) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		status, ok := exit.Sys().(syscall.WaitStatus)
-		if ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGTERM && age < youth) {
+		if ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGTERM && !s.logs(life, up)) {
 			return
 		}
 	}
 	if err != nil {
 		s.world.note("%s ended by itself: %v; its log ends with:\n%s", s.Name, err, servers.Tail(s.log))
 	}
+}
+
+// logs tells whether a text is in what a process logged whose life began at a size of the log.
+func (s *Service) logs(life int64, text string) bool {
+	content, err := os.ReadFile(s.log)
+	return err == nil && int64(len(content)) > life && bytes.Contains(content[life:], []byte(text))
 }
 
 func (s *Service) running() *servers.Process {

@@ -32,7 +32,11 @@ func (w *World) Stored(ctx context.Context) (s checker.Store, err error) {
 	if s.Events, err = events(ctx, conn); err != nil {
 		return s, fmt.Errorf("read events: %w", err)
 	}
-	if s.Shown, err = w.shown(ctx); err != nil {
+	applications := map[string]bool{}
+	for _, e := range s.Events {
+		applications[e.Application] = true
+	}
+	if s.Shown, err = w.shown(ctx, applications); err != nil {
 		return s, fmt.Errorf("read events as shown: %w", err)
 	}
 	if s.Failures, err = failures(ctx, conn); err != nil {
