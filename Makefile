@@ -12,8 +12,10 @@ LOCAL := go run -buildvcs=false ./hack/local
 TOOL := go tool -modfile=hack/tools/go.mod
 LINT := go tool -modfile=../tools/go.mod golangci-lint
 # What needs more than the services do is in modules of its own, whose tests have no data races to find.
-MODULES := hack/alerts hack/chart hack/image
+MODULES := hack/alerts hack/chaos hack/chart hack/image
 FUZZTIME ?= 30s
+SEEDS ?= 1-3
+DURATION ?= 20s
 
 .PHONY: help
 help: ## Print the targets
@@ -101,6 +103,11 @@ bench-flood: ## Flood what make up started, and measure it and its good clients 
 bench-reads: ## Measure every documented question at 10^5, 10^6 and 10^7 events (ARGS: see hack/bench/reads -h)
 	@hack/setup
 	go run -buildvcs=false ./hack/bench/reads $(ARGS)
+
+.PHONY: chaos
+chaos: ## Break everything around TheEye, and look that nothing is lost or kept twice: SEEDS (1-3), DURATION (20s), ARGS (-h: all)
+	@hack/setup
+	@cd hack/chaos && go run -buildvcs=false . -seeds "$(SEEDS)" -duration "$(DURATION)" $(ARGS)
 
 .PHONY: real-input
 real-input: ## Send several hundred real webhook payloads through, and compare what comes back

@@ -25,7 +25,7 @@ func TestFlood(t *testing.T) {
 	}})
 	s.ingest.Stop()
 	s.ingest = door
-	good, hostile := s.register("good", registry.Policy{}), s.register("hostile", registry.Policy{})
+	good, hostile := s.register("good", registry.Policy{}), s.register("hostile", attack.Policy())
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	flooded := make(chan attack.Tally, 1)
@@ -44,7 +44,7 @@ func TestFlood(t *testing.T) {
 	stop()
 	tally := <-flooded
 	t.Log(tally)
-	for _, kind := range []string{"bad JSON", "gzip bombs", "zstd bombs", "10 MB bodies", "4 MB of short values", "deep nesting", "wrong keys"} {
+	for _, kind := range []string{"bad JSON", "gzip bombs", "zstd bombs", "10 MB bodies", "4 MB of short values", "deep nesting", "costly checks", "wrong keys"} {
 		answered := 0
 		for outcome, n := range tally[kind] {
 			if outcome == "202" || strings.HasPrefix(outcome, "5") && outcome != "503" {

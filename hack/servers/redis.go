@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,6 +30,8 @@ type RedisOptions struct {
 	LogFile  string // default Dir/redis.log
 	Password string // empty: none
 	Detach   bool   // outlive this process
+	// Settings are added to, or replace, those that make it durable.
+	Settings map[string]string
 }
 
 // Redis is a running instance that has appendonly yes, appendfsync always and maxmemory-policy noeviction.
@@ -138,6 +142,9 @@ func (r *Redis) configuration() string {
 		"appendfsync always",
 		"maxmemory-policy noeviction",
 		`save ""`,
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.options.Settings)) { // of a setting the last line counts
+		lines = append(lines, name+" "+strconv.Quote(r.options.Settings[name]))
 	}
 	if r.options.Password != "" {
 		lines = append(lines, "requirepass "+strconv.Quote(r.options.Password))

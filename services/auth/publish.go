@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 	"github.com/theeye-dev/theeye/services/internal/postgres"
 )
 
@@ -14,11 +15,13 @@ import (
 // there: for the request that made the change, and for Run when that request could not.
 func (s *Service) publish(ctx context.Context, app registry.Application) error {
 	for {
+		failpoint.Hit(failpoint.Publish)
 		stored, appended, err := s.log.Publish(ctx, app)
 		s.metrics.published(ctx, appended, err)
 		if err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.Published)
 		if stored <= app.Revision {
 			return s.store.MarkPublished(ctx, app.UID, app.Revision)
 		}

@@ -13,7 +13,8 @@ import (
 
 const (
 	// DefaultRequestMemory is what requests in hand may hold together. Beside it 2,000 connections take 40 MiB, the
-	// judging of small requests some, and the program 25 MiB: the sum leaves the collector room below 224 MiB.
+	// judging of small requests 20, their small checks against schemas 6, and the program 25 MiB: the sum leaves the
+	// collector room below 208 MiB.
 	DefaultRequestMemory = 96 << 20
 	// MinRequestMemory lets one request of any allowed size through: it may take half, and the largest takes 26 MiB.
 	MinRequestMemory = 64 << 20
@@ -24,7 +25,8 @@ const (
 	// lightBytes is what a body may have to be judged at once: some 0.3 ms of work. Larger ones take turns.
 	lightBytes = 64 << 10
 	// lightAtOnce and heavyAtOnce bound the requests that are judged at the same moment, on machines with more
-	// processors than that, too: judging 64 KiB takes up to 3 MiB, and is not counted.
+	// processors than that, too: judging 64 KiB takes some MiB that are not counted. Of a check against a schema that is
+	// at most schema.FreeMemory; one that needs more has all of it counted.
 	lightAtOnce, heavyAtOnce = 16, 8
 	// bulkBytes is how much may be on its way to Redis beside whatever else is. Of more there is one request at a time, in
 	// turn by owner: an entry of 4 MiB keeps Redis busy for as long as hundreds of small ones.
@@ -119,6 +121,14 @@ func (h *hold) give(n int) {
 	}
 	h.admission.give(h.owner, int64(n))
 	h.bytes -= int64(n)
+}
+
+// reserve takes what one piece of work needs; giveBack ends it.
+func (h *hold) reserve(n int) (giveBack func(), err error) {
+	if err := h.take(n); err != nil {
+		return nil, err
+	}
+	return func() { h.give(n) }, nil
 }
 
 // turn waits until work on n bytes may be done; done ends it.

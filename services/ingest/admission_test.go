@@ -11,6 +11,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/schema"
 )
 
 // eventually waits until something is so.
@@ -99,7 +100,13 @@ func TestTheLargestRequestIsAdmitted(t *testing.T) {
 		if h.bytes != int64(requestBytes+cap(plain)) {
 			t.Errorf("holds %d for %d bytes", h.bytes, cap(plain))
 		}
-		if err := errors.Join(h.take(judgingBytes(len(plain))), h.take(5<<20+verdictBytes*event.MaxEvents)); err != nil {
+		judging := h.take(judgingBytes(len(plain)))
+		giveBack, err := h.reserve(schema.MaxMemory)
+		if err := errors.Join(judging, err); err != nil {
+			t.Fatal(err)
+		}
+		giveBack()
+		if err := h.take(5<<20 + verdictBytes*event.MaxEvents); err != nil {
 			t.Error(err)
 		}
 	}

@@ -30,7 +30,7 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 	}
 	defer sub.hold.give(need)
 	w := s.workers.Get().(*worker)
-	receipt, err := w.judge(*sub, s.sequencer, s.budget)
+	receipt, err := s.judgedBy(w, sub)
 	if err != nil {
 		s.putAway(w, len(sub.Body))
 		return nil, nil, err
@@ -44,6 +44,22 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 		return nil, nil, err
 	}
 	return receipt, payload, nil
+}
+
+// judgedBy has a worker judge a request, whose hold takes what checks against schemas need. When there is no memory for
+// one, the request is not judged at all: it may have any verdict when it is sent again.
+func (s *Service) judgedBy(w *worker, sub *Submission) (*Receipt, error) {
+	w.checks.Reserve(sub.hold.reserve)
+	defer w.checks.Reserve(nil)
+	receipt, err := w.judge(*sub, s.sequencer, s.budget)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.checks.Err(); err != nil {
+		s.budget.giveBack(sub.owner(), receipt.spent)
+		return nil, err //nolint:wrapcheck // it is the hold's
+	}
+	return receipt, nil
 }
 
 // putAway keeps a worker for the next request, unless this one made it large; nothing of this one's body is kept.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
 const day = 24 * time.Hour
@@ -75,6 +76,7 @@ func (d *days) ensure(ctx context.Context, pool *pgxpool.Pool, wanted []time.Tim
 				return fmt.Errorf("%s: %w", start.Format(time.DateOnly), err)
 			}
 		}
+		failpoint.Hit(failpoint.Partition)
 		return nil
 	})
 	if err != nil {

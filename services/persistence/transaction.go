@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
 // batchLock is the advisory lock that a batch's transaction shares with all others from before it looks at the erasures
@@ -48,6 +50,7 @@ func transact(ctx context.Context, conn *pgxpool.Conn, of scope, f func(querier,
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.BeforeCommit)
 	last.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return pgx.ErrTxCommitRollback

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
 // write is one transaction.
@@ -226,7 +227,9 @@ func (w *write) failures(ctx context.Context, records []*record) error {
 	}
 	slices.SortFunc(records, bySequence)
 	rows, err := w.tx.Query(ctx, insertFailures+"DO NOTHING RETURNING sequence", failureColumns(records)...)
-	return w.settleNew(rows, err, records, failureOutcome)
+	err = w.settleNew(rows, err, records, failureOutcome)
+	failpoint.Hit(failpoint.DeadLetter)
+	return err
 }
 
 // failureColumns are the arguments of insertFailures.

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/hack/bench/flood/attack"
 	"github.com/theeye-dev/theeye/hack/bench/proc"
 )
@@ -94,11 +95,11 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	good, err := c.register(ctx, "good")
+	good, err := c.register(ctx, "good", registry.Policy{})
 	if err != nil {
 		return err
 	}
-	bad, err := c.register(ctx, "hostile")
+	bad, err := c.register(ctx, "hostile", attack.Policy())
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,13 @@ func (*good) progress() io.Writer { return os.Stderr }
 type application struct{ key string }
 
 // register makes an application, and waits until ingest knows it.
-func (c *config) register(ctx context.Context, name string) (application, error) {
+func (c *config) register(ctx context.Context, name string, policy registry.Policy) (application, error) {
 	uid := uuid.New()
 	a := application{key: apikey.New("flood", apikey.ClientID(uid), "1")}
 	path := c.env["THEEYE_AUTH_URL"] + "/v1/applications/" + uid.String()
 	admin := c.env["THEEYE_ADMIN_TOKEN"]
-	_, err := call(ctx, http.MethodPut, path, admin, registry.DesiredApplication{Namespace: "flood", Name: name + "-" + uid.String()[:8]})
+	desired := registry.DesiredApplication{Namespace: "flood", Name: name + "-" + uid.String()[:8], Policy: policy}
+	_, err := call(ctx, http.MethodPut, path, admin, desired)
 	_, err2 := call(ctx, http.MethodPut, path+"/credentials/1", admin, registry.DesiredCredential{SHA256: registry.Digest(apikey.HashOf(a.key))})
 	if err := errors.Join(err, err2); err != nil {
 		return a, err

@@ -16,6 +16,7 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/ingest"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/ops"
@@ -159,7 +160,7 @@ func wire(c config, client redis.UniversalClient, safe func() error, t *ops.Tele
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
 	}
 	producer := stream.NewProducer(client, c.partitions, t.Log, t.Tracer, produced)
-	service := ingest.New(producer, safe, time.Now, judged)
+	service := ingest.New(producer, safe, failpoint.Now, judged)
 	service.Admit(ingest.NewAdmission(int64(c.requests) << 20))
 	return producer, service, nil
 }

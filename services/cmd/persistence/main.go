@@ -12,6 +12,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/admin"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/kube"
@@ -149,7 +150,7 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ports.Stopped(ctx))
 	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
-	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, time.Now, telemetry.Log) })))
+	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, failpoint.Now, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.KeepIndexes(ctx, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))

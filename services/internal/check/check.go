@@ -46,10 +46,19 @@ type Judge struct {
 	rules   *Rules
 	scanner jsonb.Scanner
 	left    schema.Work // of the request
+	reserve schema.Reserve
+	err     error // of reserve
 }
 
+// Reserve has what large checks hold reserved from now on; nil: nobody counts it.
+func (j *Judge) Reserve(reserve schema.Reserve) { j.reserve = reserve }
+
+// Err tells why there was no memory for a check of the request that was begun last, or nil. If there was none, what Event
+// returned since says nothing.
+func (j *Judge) Err() error { return j.err }
+
 // Begin begins a request.
-func (j *Judge) Begin(rules *Rules) { j.rules, j.left = rules, schema.RequestWork }
+func (j *Judge) Begin(rules *Rules) { j.rules, j.left, j.err = rules, schema.RequestWork, nil }
 
 // Event judges a decoded event of a request that arrived, and whose body was received, at these times. It returns the
 // time the event occurred: its timestamp, corrected by sent_at where that shows a wrong clock, or the time of its

@@ -40,18 +40,23 @@ func (d *declared) schema() *schema.Schema {
 
 // data checks an event's data against the schema of its type. An event without data is checked as if it had {}.
 func (j *Judge) data(e *event.Event, s *schema.Schema) *event.Refusal {
+	if j.err != nil {
+		return nil
+	}
 	data := e.Data
 	if data == nil {
 		data = []byte("{}")
 	}
 	j.scanner.Reset(data)
 	doc, _, _, _ := j.scanner.Scan() // it was scanned without a fault before
-	mismatches, err := s.Validate(doc.Root(), &j.left)
+	mismatches, err := s.Validate(doc.Root(), &j.left, j.reserve)
 	switch {
+	case errors.Is(err, schema.ErrTooCostly):
+		return &event.Refusal{Code: event.CodeTooCostly, Detail: err.Error(), Pointer: "/data"}
 	case errors.Is(err, schema.ErrSpent):
 		return &event.Refusal{Code: event.CodeTooCostly, Detail: err.Error() + "; send fewer events at once", Pointer: "/data"}
 	case err != nil:
-		return &event.Refusal{Code: event.CodeTooCostly, Detail: err.Error(), Pointer: "/data"}
+		j.err = err
 	case len(mismatches) > 0:
 		return mismatch(mismatches)
 	}

@@ -15,5 +15,6 @@
 //
 // Two things are bounded. A schema is bounded when it is compiled: bytes, depth, subschemas, patterns, and how many
 // evaluations one value of an event can set off, for ten allOf that repeat their successor are a thousand evaluations.
-// A check is bounded before it begins: the schema's plan tells from the shape of an event what checking it will cost.
+// A check is bounded before it begins: the schema's plan tells from the shape of an event what checking it will cost, in
+// time and in memory.
 package schema

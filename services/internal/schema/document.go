@@ -34,7 +34,10 @@ type node struct {
 
 	unique      bool
 	unevaluated bool
+	numeric     bool
 	steps       int // of pattern
+	errors      int // that its keywords may come to
+	kept        int // bytes, beside the errors'
 }
 
 type patternNode struct {
@@ -85,6 +88,7 @@ func (d *document) schema(v any, pointer string) *node {
 	}
 	d.nodes, d.at[pointer] = append(d.nodes, n), n
 	object, _ := v.(map[string]any)
+	n.keeps(v, object)
 	for _, keyword := range slices.Sorted(maps.Keys(object)) {
 		d.keyword(n, object, keyword, child(pointer, keyword))
 	}
@@ -155,6 +159,7 @@ func (d *document) applicator(n *node, keyword string, v any, pointer string) {
 		n.additional = d.schema(v, pointer)
 	case "propertyNames":
 		n.names = d.schema(v, pointer)
+		n.names.kept += namesBytes
 	case "prefixItems":
 		n.prefix = d.list(v, pointer)
 	case "items":
@@ -165,7 +170,9 @@ func (d *document) applicator(n *node, keyword string, v any, pointer string) {
 		n.unevaluated = true
 		n.rest = append(n.rest, d.schema(v, pointer))
 	case "contains":
-		n.rest = append(n.rest, d.schema(v, pointer))
+		contained := d.schema(v, pointer)
+		contained.kept += matchBytes
+		n.rest = append(n.rest, contained)
 	case "$defs", "definitions":
 		d.members(v, pointer)
 	case "contentSchema", "additionalItems": // never evaluated, but the compiler looks into them

@@ -14,18 +14,48 @@ import (
 const MaxMismatches = 10
 
 // mismatches flattens what the validator found. Below alternatives it does not look: what is missing for one of them
-// is misleading when another was meant.
+// is misleading when another was meant. There may be very many, so only the first ones by place are written out.
 func mismatches(violation *jsonschema.ValidationError, value any) (found []Mismatch) {
+	var first []placed
 	eachMismatch(violation, func(e *jsonschema.ValidationError) {
-		m := mismatchOf(e)
-		if names, ok := e.ErrorKind.(*kind.PropertyNames); ok && !has(value, e.InstanceLocation, names.Property) {
-			m.Pointer = "" // of names the validator may have lost the place
+		place := e.InstanceLocation
+		if names, ok := e.ErrorKind.(*kind.PropertyNames); ok && !has(value, place, names.Property) {
+			place = nil // of names the validator may have lost the place
 		}
-		found = append(found, m)
+		first = insert(first, place, e)
 	})
-	slices.SortFunc(found, Mismatch.compare)
-	found = slices.Compact(found)
-	return found[:min(len(found), MaxMismatches)]
+	for _, p := range first {
+		found = append(found, Mismatch{Pointer: pointerOf(p.place), Keyword: p.keyword, Detail: p.detail})
+	}
+	return found
+}
+
+// placed is a mismatch whose pointer is not yet written.
+type placed struct {
+	place           []string
+	keyword, detail string
+}
+
+// insert adds an error to the first ones, unless it comes after them or is there.
+func insert(first []placed, place []string, e *jsonschema.ValidationError) []placed {
+	full := len(first) == MaxMismatches
+	if full && slices.Compare(place, first[len(first)-1].place) > 0 {
+		return first
+	}
+	p := placed{place: place}
+	p.keyword, p.detail = describe(e)
+	at, there := slices.BinarySearchFunc(first, p, placed.compare)
+	if there || at == MaxMismatches {
+		return first
+	}
+	if full {
+		first = first[:len(first)-1]
+	}
+	return slices.Insert(first, at, p)
+}
+
+func (p placed) compare(other placed) int {
+	return cmp.Or(slices.Compare(p.place, other.place), strings.Compare(p.keyword, other.keyword), strings.Compare(p.detail, other.detail))
 }
 
 func eachMismatch(e *jsonschema.ValidationError, visit func(*jsonschema.ValidationError)) {

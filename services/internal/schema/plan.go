@@ -26,6 +26,10 @@ type state struct {
 	nameSteps   int // of patterns, for every byte of a member's name
 	unique      int
 	unevaluated bool
+	levels      int // subschemas inside one another that are evaluated at the same moment
+	errors      int // that the validator may find and keep
+	kept        int // bytes that it keeps with them
+	numeric     int // of those that compare numbers
 
 	named  map[string]*state // members by name
 	other  *state            // members of other names
@@ -39,6 +43,7 @@ type state struct {
 type planner struct {
 	order  []*node // every subschema before those that it applies to the same value
 	counts []int   // by index: how often each is evaluated in the state in hand
+	levels []int   // by index: how many subschemas apply each other down to this one
 	states map[string]*state
 	queue  []*pending
 	steps  int
@@ -68,7 +73,7 @@ func newPlan(nodes []*node) (*state, *Fault) {
 	if fault != nil {
 		return nil, fault
 	}
-	p := &planner{order: order, counts: make([]int, len(nodes)), states: map[string]*state{}}
+	p := &planner{order: order, counts: make([]int, len(nodes)), levels: make([]int, len(nodes)), states: map[string]*state{}}
 	root := p.reach(seeds{nodes[0]: 1}, 0)
 	for len(p.queue) > 0 && p.fault == nil {
 		next := p.queue[0]
@@ -113,6 +118,7 @@ func (p *planner) reach(s seeds, depth int) *state {
 // count sums up what one value costs in a state.
 func (p *planner) count(next *pending) {
 	clear(p.counts)
+	clear(p.levels)
 	for n, count := range next.seeds {
 		p.counts[n.index] += count
 	}
@@ -123,6 +129,13 @@ func (p *planner) count(next *pending) {
 		}
 		for _, other := range n.inPlace {
 			p.counts[other.index] = min(p.counts[other.index]+count, maxEvaluations+1)
+			p.levels[other.index] = max(p.levels[other.index], p.levels[n.index]+1)
+		}
+		next.levels = max(next.levels, p.levels[n.index]+1)
+		next.errors += count * n.errors
+		next.kept += count * (n.kept + n.errors*errorBytes)
+		if n.numeric {
+			next.numeric += count
 		}
 		next.active = append(next.active, n)
 		next.evaluations += count * n.weight

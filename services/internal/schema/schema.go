@@ -23,6 +23,7 @@ const location = "urn:theeye:schema"
 type Schema struct {
 	compiled *jsonschema.Schema
 	plan     *state
+	steps    int // of all patterns
 }
 
 // Compile reads a JSON Schema. The error is a *Fault.
@@ -51,7 +52,7 @@ func Compile(raw []byte) (*Schema, error) {
 	if fault != nil {
 		return nil, fault
 	}
-	return &Schema{compiled: compiled, plan: plan}, nil
+	return &Schema{compiled: compiled, plan: plan, steps: d.steps}, nil
 }
 
 // decode reads the JSON of a schema strictly.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"errors"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -8,9 +9,8 @@ import (
 	"github.com/theeye-dev/theeye/api/event/jsonb"
 )
 
-// maxWork is what checking one value may cost, in evaluations: each takes up to 1 µs and 900 bytes when it fails, so that
-// none takes more than 0.2 s and 90 MB (BenchmarkWork). 4,000 values, about 64 KiB of JSON, may so be evaluated against
-// 25 subschemas each.
+// maxWork is what checking one value may cost, in evaluations: each takes up to 1 µs, so that none takes more than 0.2 s
+// (BenchmarkWork). What it may hold meanwhile is bounded beside (MaxMemory).
 const maxWork = 100_000
 
 // RequestWork is what checking the events of one request may cost together: as much as ten of the costliest, at most
@@ -22,23 +22,37 @@ type Work int
 
 // Errors of Validate: the value was not checked.
 var (
-	ErrTooCostly = errors.New("too large for its schema: checking it would take too long")
+	ErrTooCostly = errors.New("too large for its schema: checking it would take too long, or too much memory")
 	ErrSpent     = errors.New("checking it with the others of its request would take too long")
 )
 
 // Validate checks a value, and returns in what it does not conform: nothing, or up to MaxMismatches in the order of
-// their pointers. What it costs is taken from left; a value that costs more is not checked, and neither is one that
-// costs too much by itself.
-func (s *Schema) Validate(value jsonb.Value, left *Work) ([]Mismatch, error) {
-	v := valueOf(value)
-	rest := maxWork
-	if s.plan.charge(v, &rest); rest < 0 {
+// their places. What it costs is taken from left; a value that costs more is not checked, and neither is one that
+// costs too much by itself. What it holds meanwhile is taken from reserve, whose error is returned as it is; nil, in
+// tests of other things, gives all.
+func (s *Schema) Validate(value jsonb.Value, left *Work, reserve Reserve) ([]Mismatch, error) {
+	b := bill{work: maxWork, memory: copied(value) + stepBytes*s.steps}
+	if b.over() {
 		return nil, ErrTooCostly
 	}
-	cost := Work(maxWork - rest)
+	giveCopy, err := reserve.take(b.memory)
+	if err != nil {
+		return nil, err
+	}
+	defer giveCopy()
+	v, own := valueOf(value), b.memory
+	if s.plan.charge(v, 0, &b); b.over() {
+		return nil, ErrTooCostly
+	}
+	cost := Work(maxWork - b.work)
 	if cost > *left {
 		return nil, ErrSpent
 	}
+	giveErrors, err := reserve.take(b.total() - own)
+	if err != nil {
+		return nil, err
+	}
+	defer giveErrors()
 	*left -= cost
 	var violation *jsonschema.ValidationError
 	if !errors.As(s.compiled.Validate(v), &violation) {
@@ -47,25 +61,38 @@ func (s *Schema) Validate(value jsonb.Value, left *Work) ([]Mismatch, error) {
 	return mismatches(violation, v), nil
 }
 
-// charge takes what evaluating a value costs at most from work, and stops when that is used up.
-func (s *state) charge(v any, work *int) {
-	if s == nil || *work < 0 {
+// charge adds what evaluating a value costs at most to a bill, and stops when that is too much. name is how many bytes
+// of its pointer are its own.
+func (s *state) charge(v any, name int, b *bill) {
+	if s == nil || b.over() {
 		return
 	}
+	b.enter(s, name)
 	switch v := v.(type) {
 	case string:
-		s.chargeText(v, work)
+		s.chargeText(v, b)
 	case map[string]any:
-		*work -= s.evaluations * (1 + len(v)/8) // every subschema walks the members
-		for name, member := range v {
-			s.names.charge(name, work)
-			*work -= s.nameSteps * len(name) / 32
-			s.member(name).charge(member, work)
-		}
+		s.chargeObject(v, b)
 	case []any:
-		s.chargeArray(v, work)
+		s.chargeArray(v, b)
+	case json.Number:
+		b.number(s, v)
+		b.work -= s.evaluations
 	default:
-		*work -= s.evaluations
+		b.work -= s.evaluations
+	}
+	b.leave(s, name)
+}
+
+func (s *state) chargeObject(object map[string]any, b *bill) {
+	b.work -= s.evaluations * (1 + len(object)/8) // every subschema walks the members
+	if s.unevaluated {
+		b.memory += s.levels * memberSet * len(object)
+	}
+	for name, member := range object {
+		s.names.charge(name, 0, b)
+		b.work -= s.nameSteps * len(name) / 32
+		s.member(name).charge(member, len(name), b)
 	}
 }
 
@@ -78,23 +105,25 @@ func (s *state) member(name string) *state {
 
 // chargeText counts the validator's copy of a text, and a step of a pattern as a thirtieth of an evaluation, 30 ns, which
 // is more than most take.
-func (s *state) chargeText(text string, work *int) {
-	*work -= s.evaluations*(1+len(text)/1024) + s.steps*len(text)/32
+func (s *state) chargeText(text string, b *bill) {
+	b.work -= s.evaluations*(1+len(text)/1024) + s.steps*len(text)/32
 }
 
-func (s *state) chargeArray(array []any, work *int) {
-	*work -= s.evaluations
+func (s *state) chargeArray(array []any, b *bill) {
+	b.work -= s.evaluations
 	if s.unevaluated {
-		*work -= s.evaluations * len(array) / 8 // the validator keeps a set of indexes for each
+		b.work -= s.evaluations * len(array) / 8 // the validator keeps a set of indexes for each
+		b.memory += s.levels * elementSet * len(array)
 	}
 	if s.unique > 0 { // elements are hashed, and a sender who wants to can make all hashes the same
-		*work -= s.unique * (len(array)*len(array)/16 + sizeOf(array))
+		b.work -= s.unique * (len(array)*len(array)/16 + sizeOf(array))
+		b.memory += uniqueBytes * len(array)
 	}
 	for i, element := range array {
 		if i < len(s.prefix) {
-			s.prefix[i].charge(element, work)
+			s.prefix[i].charge(element, 0, b)
 		} else {
-			s.items.charge(element, work)
+			s.items.charge(element, 0, b)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
 const (
@@ -195,6 +196,7 @@ func (c *Consumer) process(ctx context.Context, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	failpoint.Hit(failpoint.Read)
 	bytes, traces := 0, ""
 	for _, e := range entries {
 		bytes += len(e.Batch)
@@ -216,6 +218,7 @@ func (c *Consumer) process(ctx context.Context, entries []Entry) error {
 		span.RecordError(err)
 		return fmt.Errorf("handle entries: %w", err)
 	}
+	failpoint.Hit(failpoint.Committed)
 	c.Metrics.duration.Record(work, time.Since(begin).Seconds())
 	if err := c.ack(work, entries); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
 const (
@@ -125,6 +126,7 @@ func (k *Keeper) Keep(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("trim %s: %w", key, err)
 		}
+		failpoint.Hit(failpoint.Trim)
 		oldest, pending, length := answer[0], answer[1], answer[2]
 		if oldest > 0 {
 			total.OldestAge = max(total.OldestAge, now.Sub(time.UnixMilli(oldest)))

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
 const (
@@ -198,6 +199,7 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 		p.metrics.appended(ctx, len(group), time.Since(begin), err)
 		switch {
 		case err == nil:
+			failpoint.Hit(failpoint.Appended)
 			return nil
 		case errors.Is(err, errNoStream):
 			p.keys = nil

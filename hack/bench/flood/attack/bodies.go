@@ -9,6 +9,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/theeye-dev/theeye/api/registry"
 )
 
 // kind is one sort of request. None of them has an event that may be stored.
@@ -40,10 +42,23 @@ var requests = []kind{ //nolint:gochecknoglobals // a constant
 	{"wrong keys", func(r *rand.Rand, _ string) sent {
 		return sent{key: fmt.Sprintf("eye_live_%024x_%064x", r.Uint64(), r.Uint64()), body: event(`"data":{}`)}
 	}},
+	{"costly checks", func(r *rand.Rand, key string) sent { return sent{key: key, body: costly(r)} }},
 }
 
 func event(members string) string {
 	return `{"session_id":"flood","category":"flood","name":"hostile",` + members + `}`
+}
+
+// Policy is the hostile application's: of every element of data.a of the flood's events it finds 24 things wrong.
+func Policy() registry.Policy {
+	const wrong = `{"type":"string"}`
+	schema := `{"properties":{"a":{"items":{"allOf":[` + strings.Repeat(wrong+",", 23) + wrong + `]}}}}`
+	return registry.Policy{EventTypes: []registry.EventType{{Category: "flood", Name: "hostile", Schema: registry.Schema(schema)}}}
+}
+
+// costly is small, and costs much to check: up to the most that a check may hold, and beyond.
+func costly(r *rand.Rand) string {
+	return event(`"data":{"a":[` + strings.Repeat("1,", 500+r.IntN(3000)) + `1]}`)
 }
 
 // badJSON is cut, or has what jsonb cannot keep.
