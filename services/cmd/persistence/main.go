@@ -75,8 +75,8 @@ func (c *config) validate() error {
 	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
-// storeConns are for storing, erasing, housekeeping, making indexes and probes, apart from those for reads: slow questions must not keep
-// events from being stored.
+// storeConns are for storing, erasing, housekeeping, making indexes and probes, apart from those for reads: slow questions
+// must not keep events from being stored.
 const storeConns = 5
 
 // memoryLimit is soft: a batch in hand has about 4 MiB of entries, and reads some pages of events.
