@@ -67,6 +67,7 @@ func ofRequests() []promise {
 		{code: "request.parameter", header: []string{"Idempotency-Key", strings.Repeat("k", 256)}, body: sound, status: 400, detail: "Idempotency-Key"},
 		{code: "method_not_allowed", method: "PUT", body: sound, status: 405, headers: []string{"Allow"}},
 		{code: "not_found", at: "ingest /v1/event", body: sound, status: 404},
+		{code: "not_found", at: "ingest //v1/events", body: sound, status: 404, detail: "meant is /v1/events"},
 	}
 }
 
@@ -78,6 +79,8 @@ func ofOtherServices() []promise {
 		{code: "credential.invalid", method: "GET", at: "persistence /v1/events", as: "nobody", status: 401, headers: []string{"WWW-Authenticate"}},
 		{code: "permission.denied", method: "DELETE", at: "persistence /v1/applications/UID/events", status: 403},
 		{code: "not_found", method: "GET", at: "persistence /v1/sessions/none", status: 404},
+		{code: "not_found", method: "GET", at: "persistence //v1/events", status: 404, detail: "meant is /v1/events"},
+		{code: "not_found", at: "auth //v1/token", as: "nobody", status: 404, detail: "meant is /v1/token"},
 		{code: "request.invalid", method: "PUT", at: "auth /v1/applications/UID", as: "admin", body: `{"namespace":"shop"}`, status: 422, detail: "name"},
 		{code: "conflict", method: "PUT", at: "auth /v1/applications/UID/credentials/more", as: "admin", body: `{"sha256":"` + strings.Repeat("a", 64) + `"}`, status: 409, detail: "limit"},
 		{code: "request.malformed", method: "PUT", at: "auth /v1/applications/UID", as: "admin", body: `{`, status: 400},
