@@ -129,7 +129,8 @@ func TestExhaustedIsToldBeforeTheBody(t *testing.T) {
 	d.limiting(takesAll, 0)
 	a := d.register(nextUID(), slowly(1))
 	d.eventually(func() bool {
-		for d.post(a, good).status == http.StatusAccepted { // what has flowed in, too
+		for spent := false; !spent; { // what has flowed in, too
+			spent = d.post(a, good).status != http.StatusAccepted
 		}
 		return d.toldBeforeTheBody(a)
 	})
