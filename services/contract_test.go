@@ -82,7 +82,7 @@ func (p promise) party() string { return cmp.Or(p.as, "shop") }
 type told struct {
 	Code, Detail, Pointer string
 
-	Events       []struct{ Status, Code, Detail, Pointer string }
+	Events []struct{ Status, Code, Detail, Pointer string }
 }
 
 func (s *system) keep(t *testing.T, p promise, known map[string]application) (got told) {
