@@ -47,7 +47,8 @@ func gzipped(text string) string {
 func ofRequests() []promise {
 	challenge, accept, coding := []string{"WWW-Authenticate"}, []string{"Accept"}, []string{"Accept-Encoding"}
 	return []promise{
-		{situation: unsplittable, code: "request.malformed", body: "{\n" + `"session_id": s}`, status: 400, detail: "line 2, column 15"},
+		{situation: unsplittable, code: "request.malformed", body: "{\n" + `"session_id": s}`, status: 400, detail: "line 2, column 15", pointer: "/session_id"},
+		{situation: unsplittable, code: "request.malformed", body: "[" + sound + ",\n" + soundWith(`"data":{"ä":x}`) + "]", status: 400, detail: fmt.Sprintf("line 2, column %d", len(sound)+len(`,"data":{"a":`)), pointer: "/1/data/ä"},
 		{situation: unsplittable, code: "request.no_events", body: " [ ]", status: 400},
 		{situation: unsplittable, code: "request.undecodable", header: []string{"Content-Encoding", "gzip"}, body: sound, status: 400, detail: "gzip"},
 		{situation: unreadable, code: "request.media_type", header: []string{"Content-Type", "application/x-www-form-urlencoded"}, body: "session_id=s", status: 415, headers: accept, detail: "application/json"},
@@ -66,6 +67,7 @@ func ofRequests() []promise {
 		{code: "request.parameter", header: []string{"Idempotency-Key", strings.Repeat("k", 256)}, body: sound, status: 400, detail: "Idempotency-Key"},
 		{code: "method_not_allowed", method: "PUT", body: sound, status: 405, headers: []string{"Allow"}},
 		{code: "not_found", at: "ingest /v1/event", body: sound, status: 404},
+		{code: "not_found", at: "ingest //v1/events", body: sound, status: 404, detail: "meant is /v1/events"},
 	}
 }
 
@@ -80,6 +82,8 @@ func ofOtherServices() []promise {
 		{code: "permission.denied", method: "DELETE", at: "persistence /v1/sessions/s", status: 403},
 		{code: "not_found", method: "GET", at: "persistence /v1/sessions/none", status: 404},
 		{code: "not_found", method: "GET", at: "persistence /v1/events/none", status: 404},
+		{code: "not_found", method: "GET", at: "persistence //v1/events", status: 404, detail: "meant is /v1/events"},
+		{code: "not_found", at: "auth //v1/token", as: "nobody", status: 404, detail: "meant is /v1/token"},
 		{code: "request.invalid", method: "PUT", at: "auth /v1/applications/UID", as: "admin", body: `{"namespace":"shop"}`, status: 422, detail: "name"},
 		{code: "conflict", method: "PUT", at: "auth /v1/applications/UID/credentials/more", as: "admin", body: `{"sha256":"` + strings.Repeat("a", 64) + `"}`, status: 409, detail: "limit"},
 		{code: "request.malformed", method: "PUT", at: "auth /v1/applications/UID", as: "admin", body: `{`, status: 400},
@@ -130,7 +134,7 @@ func ofEvents() []promise {
 		refusedFor("timestamp.too_old", "/timestamp", soundWith(`"timestamp":"2001-01-01T00:00:00Z"`)),
 		refusedFor("timestamp.in_future", "/timestamp", soundWith(`"timestamp":"`+time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339)+`"`)),
 		{situation: allInvalid, code: "request.rejected", body: times(soundWith(`"colour":"red"`), 2), status: 422},
-		{code: "json.syntax", header: []string{"Content-Type", "application/x-ndjson"}, body: sound + "\n{\"session_id\"\n", status: 202, detail: "line 2"},
+		{code: "json.syntax", header: []string{"Content-Type", "application/x-ndjson"}, body: sound + "\n{\"session_id\"\n", status: 202, detail: "line 2", pointer: "/session_id"},
 		{situation: allInvalid, code: "cloudevent.invalid", header: []string{"Content-Type", "application/cloudevents+json"}, body: `{"specversion":"0.3","id":"1","source":"/s","type":"c.n","sessionid":"s"}`, status: 422, pointer: "/specversion"},
 		{code: "id.conflict", body: "[" + id + "," + other + "]", status: 202, pointer: "/id"},
 		{code: "request.strict", header: []string{"Prefer", "handling=strict"}, body: "[" + soundWith(`"colour":"red"`) + "," + sound + "]", status: 422},
@@ -144,7 +148,7 @@ func ofJSON() []promise {
 	for n := range 1001 {
 		fmt.Fprintf(&many, `,"%d":0`, n)
 	}
-	return []promise{
+	promises := []promise{
 		refusedFor("json.utf8", "/data/a", within("\"\xff\"")),
 		refusedFor("json.nul", "/data/a", within(`"\u0000"`)),
 		refusedFor("json.surrogate", "/data/a", within(`"\ud83d"`)),
@@ -152,7 +156,12 @@ func ofJSON() []promise {
 		refusedFor("json.depth", "/data/a"+strings.Repeat("/0", 62), within(strings.Repeat("[", 70)+strings.Repeat("]", 70))),
 		refusedFor("json.number", "/data/a", within("1e999")),
 		refusedFor("json.keys", "/data/a", within("{"+many.String()[1:]+"}")),
+		refusedFor("json.nul", "/data/a", within(`{"\u0000":1}`)),
 	}
+	for i := range promises {
+		promises[i].detail = " at line 1, column "
+	}
+	return promises
 }
 
 // ofPolicies are the promises that an application's policy makes.

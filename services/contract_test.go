@@ -28,7 +28,7 @@ type promise struct {
 	again     bool // until it is answered so: what depends on how much came before
 	status    int
 	detail    string   // what the detail contains
-	pointer   string   // of the last event's verdict
+	pointer   string   // of the problem, or of the last event's verdict
 	headers   []string // that the answer has
 }
 
@@ -80,8 +80,9 @@ func (p promise) party() string { return cmp.Or(p.as, "shop") }
 
 // told is what an answer tells.
 type told struct {
-	Code, Detail string
-	Events       []struct{ Status, Code, Detail, Pointer string }
+	Code, Detail, Pointer string
+
+	Events []struct{ Status, Code, Detail, Pointer string }
 }
 
 func (s *system) keep(t *testing.T, p promise, known map[string]application) (got told) {
@@ -92,7 +93,7 @@ func (s *system) keep(t *testing.T, p promise, known map[string]application) (go
 		if err := json.Unmarshal(body, &got); err != nil {
 			return fmt.Errorf("answered %d %s", status, body)
 		}
-		code, detail, pointer := got.Code, got.Detail, ""
+		code, detail, pointer := got.Code, got.Detail, got.Pointer
 		if len(got.Events) > 0 && code != p.code {
 			last := got.Events[len(got.Events)-1]
 			code, detail, pointer = last.Code, last.Detail, last.Pointer

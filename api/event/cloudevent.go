@@ -150,7 +150,10 @@ func (c *cloudEvent) setBinary(value jsonb.Value) *Refusal {
 			Detail: fmt.Sprintf("data must be a JSON object; its %d bytes are no JSON: %v", len(text), err),
 		}
 	case fault != nil:
-		return &Refusal{Code: Code(fault.Code), Detail: fault.Detail, Pointer: "/" + member + fault.Pointer}
+		return &Refusal{
+			Code: Code(fault.Code), Pointer: "/" + member + fault.Pointer,
+			Detail: fmt.Sprintf("%s at line %d, column %d of the decoded data", fault.Detail, fault.Line, fault.Column),
+		}
 	}
 	return c.setData(member, doc.Root())
 }

@@ -17,13 +17,16 @@ func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, ra
 		var text []byte
 		text, rest, _ = bytes.Cut(rest, []byte{'\n'})
 		line++
-		if text = bytes.Trim(text, " \t\r"); len(text) == 0 {
+		indented := len(text)
+		text = bytes.TrimLeft(text, " \t\r")
+		indented -= len(text)
+		if text = bytes.TrimRight(text, " \t\r"); len(text) == 0 {
 			continue
 		}
 		if events++; events > MaxEvents {
 			return ErrTooManyEvents
 		}
-		s.line(text, func(raw []byte, doc *jsonb.Doc, refusal *Refusal) { yield(line, raw, doc, refusal) })
+		s.line(text, indented, func(raw []byte, doc *jsonb.Doc, refusal *Refusal) { yield(line, raw, doc, refusal) })
 	}
 	if events == 0 {
 		return ErrNoEvents
@@ -31,8 +34,8 @@ func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, ra
 	return nil
 }
 
-// line reads one line without white space around it.
-func (s *Splitter) line(text []byte, yield func([]byte, *jsonb.Doc, *Refusal)) {
+// line reads one line without white space around it, of which there were indented characters before.
+func (s *Splitter) line(text []byte, indented int, yield func([]byte, *jsonb.Doc, *Refusal)) {
 	sc := &s.scanner
 	sc.Reset(text)
 	if limit := sc.MaxBytes; limit > 0 && len(text) > limit { // before its syntax: what is kept of it is cut by this reason
@@ -46,10 +49,13 @@ func (s *Splitter) line(text []byte, yield func([]byte, *jsonb.Doc, *Refusal)) {
 		if !sc.More() {
 			yield(raw, doc, refusal)
 		}
-	}); err == nil && sc.More() {
+	}, func(f *jsonb.Fault) string { return fmt.Sprintf(" at column %d", indented+f.Column) }); err == nil && sc.More() {
 		err = sc.Fail("text after the end of the JSON value")
 	}
 	if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); ok {
-		yield(text, nil, &Refusal{Code: CodeSyntax, Detail: fmt.Sprintf("%s at column %d", syntax.Detail, syntax.Column)})
+		yield(text, nil, &Refusal{
+			Code: CodeSyntax, Pointer: syntax.Pointer,
+			Detail: fmt.Sprintf("%s at column %d", syntax.Detail, indented+syntax.Column),
+		})
 	}
 }

@@ -41,7 +41,7 @@ func TestLines(t *testing.T) {
 		{"CRLF", "{}\r\n[1]\r\n", []string{"1 {}", "2 [1]"}, nil},
 		{"blank lines", "\n \t\n{}\n\n\r\n7\n\n", []string{"3 {}", "6 7"}, nil},
 		{"white space around", " {} \t\r\n\t1 ", []string{"1 {}", "2 1"}, nil},
-		{"faulty among others", "{}\n{\"a\"\n}\n{}", []string{"1 {}", `2 {"a": json.syntax`, "3 }: json.syntax", "4 {}"}, nil},
+		{"faulty among others", "{}\n{\"a\"\n}\n{}", []string{"1 {}", `2 {"a": json.syntax /a`, "3 }: json.syntax", "4 {}"}, nil},
 		{"unfit among others", "{}\n{\"a\":1,\"a\":2}\n{}", []string{"1 {}", `2 {"a":1,"a":2}: json.duplicate_key /a`, "3 {}"}, nil},
 		{"two values", "{} {}\n{}", []string{"1 {} {}: json.syntax", "2 {}"}, nil},
 		{"carriage return inside", "{}\r{}\n{}", []string{"1 {}\r{}: json.syntax", "2 {}"}, nil},
@@ -65,6 +65,27 @@ func TestLines(t *testing.T) {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
 		})
+	}
+}
+
+// TestLinesTellColumns counts them from where the line begins in the body.
+func TestLinesTellColumns(t *testing.T) {
+	t.Parallel()
+	var got []string
+	body := "{}\n\t {\"é\":\"\\u0000\"}\r\n  {\"é\":\"ü\" 1}\n {} {}\n{\"a\":[1,x]}"
+	_ = new(event.Splitter).Lines([]byte(body), 0, func(line int, _ []byte, _ *jsonb.Doc, refusal *event.Refusal) {
+		if refusal != nil {
+			got = append(got, fmt.Sprintf("%d %q %s", line, refusal.Pointer, refusal.Detail))
+		}
+	})
+	want := []string{
+		`2 "/é" a string has U+0000, which cannot be stored at column 9`,
+		`3 "" expected ',' or '}' after a member, found '1' at column 12`,
+		`4 "" text after the end of the JSON value at column 5`,
+		`5 "/a/1" expected a JSON value, found 'x' at column 9`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

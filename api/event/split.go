@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/theeye-dev/theeye/api/event/jsonb"
 )
@@ -15,11 +16,17 @@ var (
 )
 
 // Splitter splits a request's body into events. Its memory is reused; it is not safe for concurrent use.
-type Splitter struct{ scanner jsonb.Scanner }
+type Splitter struct {
+	// Rewritten says that bodies are not as their sender wrote them: no fault is told with line and column.
+	Rewritten bool
+
+	scanner jsonb.Scanner
+}
 
 // Split calls yield for each event of a body that is one JSON value or a JSON array of them: with its bytes and either
 // its document or the fault that makes it unfit to store. Both are valid only during the call, the bytes for as long
-// as the body. A body that stops being JSON somewhere yields what stands before and returns a *jsonb.SyntaxError.
+// as the body. A body that stops being JSON somewhere yields what stands before and returns a *jsonb.SyntaxError, whose
+// pointer leads into the body.
 func (s *Splitter) Split(body []byte, maxEventBytes int, yield func(raw []byte, doc *jsonb.Doc, refusal *Refusal)) (array bool, err error) {
 	sc := &s.scanner
 	sc.MaxBytes = maxEventBytes
@@ -33,7 +40,7 @@ func (s *Splitter) Split(body []byte, maxEventBytes int, yield func(raw []byte, 
 	if sc.Peek() == '[' {
 		return true, s.array(yield)
 	}
-	if err := s.one(yield); err != nil {
+	if err := s.one(yield, s.place); err != nil {
 		return false, err
 	}
 	return false, s.end()
@@ -49,8 +56,8 @@ func (s *Splitter) array(yield func([]byte, *jsonb.Doc, *Refusal)) error {
 		if n > MaxEvents {
 			return ErrTooManyEvents
 		}
-		if err := s.one(yield); err != nil {
-			return err
+		if err := s.one(yield, s.place); err != nil {
+			return within(n-1, err)
 		}
 		switch sc.Peek() {
 		case ',':
@@ -64,7 +71,24 @@ func (s *Splitter) array(yield func([]byte, *jsonb.Doc, *Refusal)) error {
 	}
 }
 
-func (s *Splitter) one(yield func([]byte, *jsonb.Doc, *Refusal)) error {
+// within makes the pointer of an event's syntax error one into the array of events.
+func within(index int, err error) error {
+	if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); ok {
+		syntax.Pointer = "/" + strconv.Itoa(index) + syntax.Pointer
+	}
+	return err
+}
+
+// place tells where in the body a fault is.
+func (s *Splitter) place(f *jsonb.Fault) string {
+	if s.Rewritten {
+		return ""
+	}
+	return fmt.Sprintf(" at line %d, column %d", f.Line, f.Column)
+}
+
+// one reads an event; place tells of a fault where it is.
+func (s *Splitter) one(yield func([]byte, *jsonb.Doc, *Refusal), place func(*jsonb.Fault) string) error {
 	doc, raw, fault, err := s.scanner.Scan()
 	if err != nil {
 		return err
@@ -72,8 +96,10 @@ func (s *Splitter) one(yield func([]byte, *jsonb.Doc, *Refusal)) error {
 	var refusal *Refusal
 	if fault != nil {
 		refusal = &Refusal{Code: Code(fault.Code), Detail: fault.Detail, Pointer: fault.Pointer}
-		if fault.Code == jsonb.FaultSize {
+		if fault.Code == jsonb.FaultSize { // which is of the whole event
 			refusal.Code = CodeTooLarge
+		} else {
+			refusal.Detail += place(fault)
 		}
 	}
 	yield(raw, doc, refusal)

@@ -95,21 +95,23 @@ func TestSplitErrors(t *testing.T) {
 		name, body string
 		before     int // events yielded before the error
 		offset     int // of the syntax error
+		pointer    string
 	}{
-		{"byte order mark", "\uFEFF{}", 0, 0},
-		{"not JSON", "session_id=1", 0, 0},
-		{"cut in the event", `{"a":`, 0, 5},
-		{"cut in the array", `[{"a":1},`, 1, 9},
-		{"cut in the second event", `[{"a":1},{"a"`, 1, 13},
-		{"not closed", `[{"a":1}`, 1, 8},
-		{"comma at the end", `[1,2,]`, 2, 5},
-		{"comma at the beginning", `[,1]`, 0, 1},
-		{"no comma", "[1\n 2]", 1, 4},
-		{"other bracket", `[1}`, 1, 2},
-		{"text after an event", `{} {}`, 1, 3},
-		{"text after an array", `[1]]`, 1, 3},
-		{"two lines", "{}\n{}\n", 1, 3},
-		{"faults do not hide it", `["\u0000",{"a" 1}]`, 1, 15},
+		{"byte order mark", "\uFEFF{}", 0, 0, ""},
+		{"not JSON", "session_id=1", 0, 0, ""},
+		{"cut in the event", `{"a":`, 0, 5, "/a"},
+		{"cut in the array", `[{"a":1},`, 1, 9, "/1"},
+		{"cut in the second event", `[{"a":1},{"a"`, 1, 13, "/1/a"},
+		{"not closed", `[{"a":1}`, 1, 8, ""},
+		{"comma at the end", `[1,2,]`, 2, 5, "/2"},
+		{"comma at the beginning", `[,1]`, 0, 1, "/0"},
+		{"no comma", "[1\n 2]", 1, 4, ""},
+		{"other bracket", `[1}`, 1, 2, ""},
+		{"text after an event", `{} {}`, 1, 3, ""},
+		{"text after an array", `[1]]`, 1, 3, ""},
+		{"two lines", "{}\n{}\n", 1, 3, ""},
+		{"faults do not hide it", `["\u0000",{"a" 1}]`, 1, 15, "/1/a"},
+		{"below members", `[1,[2],1,{"data":{"a":x}}]`, 3, 22, "/3/data/a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -121,12 +123,35 @@ func TestSplitErrors(t *testing.T) {
 			before := tt.body[:tt.offset]
 			want := jsonb.SyntaxError{
 				Offset: tt.offset, Line: 1 + strings.Count(before, "\n"), Column: tt.offset - strings.LastIndex(before, "\n"),
-				Detail: syntax.Detail,
+				Detail: syntax.Detail, Pointer: tt.pointer,
 			}
 			if *syntax != want || len(got) != tt.before {
 				t.Errorf("error is %+v after %d events, want offset %d after %d", *syntax, len(got), tt.offset, tt.before)
 			}
 		})
+	}
+}
+
+// TestSplitTellsPlaces counts from the body's beginning, unless the body is not what its sender wrote.
+func TestSplitTellsPlaces(t *testing.T) {
+	t.Parallel()
+	body := "[{\"é\":1},\n {\"a\":\"\\u0000\"}, {\"é\":1,\"é\":2},\n3, \"0123456789012345\"]"
+	places := []string{"", " at line 2, column 8", " at line 2, column 25", "", ""}
+	for _, rewritten := range []bool{false, true} {
+		s, n := event.Splitter{Rewritten: rewritten}, 0
+		_, err := s.Split([]byte(body), 17, func(_ []byte, _ *jsonb.Doc, refusal *event.Refusal) {
+			want := places[n]
+			if refusal != nil && (strings.HasSuffix(refusal.Detail, want) == rewritten && want != "" || strings.Contains(refusal.Detail, "column") != (want != "" && !rewritten)) {
+				t.Errorf("event %d, rewritten %t: %q, want %q", n, rewritten, refusal.Detail, want)
+			}
+			if faulty := n == 1 || n == 2 || n == 4; faulty != (refusal != nil) {
+				t.Errorf("event %d: %+v", n, refusal)
+			}
+			n++
+		})
+		if err != nil || n != len(places) {
+			t.Errorf("%d events: %v", n, err)
+		}
 	}
 }
 

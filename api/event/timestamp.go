@@ -10,6 +10,9 @@ import (
 var (
 	errTimestamp  = errors.New("neither RFC 3339 (2006-01-02T15:04:05.999999Z) nor YYYY-MM-DD HH:MM:SS[.ffffff]")
 	errNoZone     = errors.New("without a time zone: end it with Z or an offset such as +02:00, or write YYYY-MM-DD HH:MM:SS, which is read as UTC")
+	errDateAlone  = errors.New("a date without a time of day: write 2006-01-02T15:04:05Z, or YYYY-MM-DD HH:MM:SS")
+	errWeekDate   = errors.New("a week date, which RFC 3339 does not have: write year, month and day, as in 2006-01-02T15:04:05Z")
+	errOffset     = errors.New("with an offset that is not Z or like +02:00, with hours, colon and minutes, after a time that T parts from its date")
 	errNoSuchTime = errors.New("there is no such day or time after 0001-01-01T00:00:00Z and before the year 10000")
 	errLeapSecond = errors.New("second 60 is only where UTC inserts leap seconds: 23:59:60 UTC on the last day of June or December")
 )
@@ -31,7 +34,7 @@ const (
 // one is decided half a year ahead, and so not known here: each may.
 func ParseTimestamp(text string) (time.Time, error) {
 	if len(text) <= separatorAt || len(text) > maxTimestamp {
-		return time.Time{}, errTimestamp
+		return time.Time{}, formless(text)
 	}
 	b := append(make([]byte, 0, maxTimestamp+1), text...)
 	if b[separatorAt] == ' ' {
@@ -47,7 +50,7 @@ func ParseTimestamp(text string) (time.Time, error) {
 		if rfc3339(string(b) + "Z") {
 			return time.Time{}, errNoZone
 		}
-		return time.Time{}, errTimestamp
+		return time.Time{}, formless(text)
 	}
 	leap := string(b[secondsAt:dateTimeEnd]) == "60"
 	if leap {
@@ -93,6 +96,22 @@ func rfc3339(text string) bool {
 	}
 	return len(rest) == len(offset) && (rest[0] == '+' || rest[0] == '-') && digitsLike(offset[1:], rest[1:]) &&
 		rest[1:3] <= "23" && rest[4:] <= "59"
+}
+
+// formless says what keeps a text from being a timestamp: the mistakes that are seen most have words of their own.
+func formless(text string) error {
+	begins := func(form string) bool { return len(text) >= len(form) && digitsLike(form, text[:len(form)]) }
+	switch {
+	case begins("0000-W00"), begins("0000W00"):
+		return errWeekDate
+	case len(text) == separatorAt && begins("0000-00-00"):
+		return errDateAlone
+	case begins("0000-00-00T00:00:00"), begins("0000-00-00 00:00:00"):
+		if rest := strings.TrimLeft(text[dateTimeEnd:], ".0123456789"); strings.HasPrefix(rest, "+") || strings.HasPrefix(rest, "-") {
+			return errOffset
+		}
+	}
+	return errTimestamp
 }
 
 // digitsLike tells whether text has a digit wherever form has 0, and else the same bytes.

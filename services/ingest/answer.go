@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
@@ -68,13 +69,16 @@ func appendReceipt(b []byte, r *Receipt) []byte {
 		}
 		b = appendString(append(b, `"status":"rejected","code":`...), string(v.Refusal.Code))
 		b = appendString(append(b, `,"detail":`...), v.Refusal.Detail)
-		if v.Refusal.Pointer != "" {
+		if v.Refusal.Pointer != "" || strings.HasPrefix(string(v.Refusal.Code), jsonCodes) { // "" is the whole event
 			b = appendString(append(b, `,"pointer":`...), v.Refusal.Pointer)
 		}
 		b = append(b, '}')
 	}
 	return append(b, "]}\n"...)
 }
+
+// jsonCodes begins the codes of faults in JSON itself, which all have a place.
+const jsonCodes = "json."
 
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {

@@ -47,9 +47,13 @@ func appendStructured(b []byte, h http.Header, f form, data []byte) []byte {
 	}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		attribute, ok := strings.CutPrefix(name, attributeHeader)
-		if attribute = strings.ToLower(attribute); ok && attribute != "data" && attribute != "data_base64" {
-			member(attribute, unescaped(strings.Join(h[name], ",")))
+		if !ok {
+			continue
 		}
+		if attribute = strings.ToLower(attribute); attribute == "data" || attribute == "data_base64" {
+			attribute = strings.ToLower(name) // no attribute's name, so that the event is refused: its data is the body
+		}
+		member(attribute, unescaped(strings.Join(h[name], ",")))
 	}
 	if contentType := h.Get("Content-Type"); contentType != "" {
 		member("datacontenttype", contentType)

@@ -70,6 +70,8 @@ func TestBinaryCloudEvents(t *testing.T) {
 		"no object":    {json, `[1]`, nil, 422, []string{"field.type/data"}, `"data":[1]}`},
 		"two texts":    {json, `{} {}`, nil, 422, []string{"field.type/data_base64"}, `"data_base64":"e30ge30="}`},
 		"no version":   {json, `{}`, []string{"Ce-Specversion", ""}, 422, []string{"cloudevent.invalid/specversion"}, `"data":{}}`},
+		"data, too":    {json, `{}`, []string{"Ce-Data", "x"}, 422, []string{"cloudevent.invalid/ce-data"}, `"datacontenttype":"application/json","data":{}}`},
+		"base64, too":  {json, "", []string{"Ce-Data_base64", "e30="}, 422, []string{"cloudevent.invalid/ce-data_base64"}, `"datacontenttype":"application/json"}`},
 		"Latin-1":      {json, `{}`, []string{"Ce-Subject", "\xe9"}, 400, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

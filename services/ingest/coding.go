@@ -159,7 +159,29 @@ func (e *expander) gunzip(h *hold, plain, packed []byte, limit int) ([]byte, err
 	if err := g.reader.Reset(&g.source); err != nil {
 		return plain[:0], err
 	}
-	return fill(plain, &g.reader, unannounced, limit, func(from, to int) error { return h.take(to - from) })
+	out, err := fill(plain, &g.reader, unannounced, limit, func(from, to int) error { return h.take(to - from) })
+	if (errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)) && g.followed(packed) {
+		err = errFollowed
+	}
+	return out, err
+}
+
+var errFollowed = fault.New(fault.CodeUndecodable, "the gzip body is whole, and other bytes follow after the compressed ones; send nothing after them")
+
+// followed tells whether bytes that begin no further member follow after members that are whole. It reads again what
+// became less than the limit before.
+func (g *gunzipper) followed(packed []byte) bool {
+	g.source.Reset(packed)
+	for rest := packed; len(rest) > 0; rest = packed[len(packed)-g.source.Len():] {
+		if err := g.reader.Reset(&g.source); err != nil {
+			return len(rest) < len(packed) && !bytes.HasPrefix([]byte("\x1f\x8b"), rest[:min(len(rest), 2)])
+		}
+		g.reader.Multistream(false)
+		if _, err := io.Copy(io.Discard, &g.reader); err != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // damaged says what is wrong with a compressed body.

@@ -11,9 +11,10 @@ import (
 // Access-Control-Allow-Credentials: no cookie means anything here, and no page may use one.
 const (
 	corsMethods = http.MethodPost
-	// corsHeaders are those that requests are read by, beside CloudEvents' own.
-	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, Prefer, Traceparent, Tracestate"
-	corsExposed = "Retry-After, RateLimit, RateLimit-Policy"
+	// corsHeaders are those that requests are read by, beside CloudEvents' own; the last two are not, and tracing libraries
+	// add them to every request of a page: without leave the browser would send none.
+	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, Prefer, Traceparent, Tracestate, Baggage, Sentry-Trace"
+	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, Preference-Applied"
 	// corsMaxAge is how long a browser need not ask again, in seconds: the most that Chromium grants. It need not be
 	// short, for what is posted is held against the origins in any case.
 	corsMaxAge = "7200"

@@ -23,8 +23,8 @@ func cors(h http.Header) map[string]string {
 }
 
 const (
-	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, Prefer, Traceparent, Tracestate"
-	corsExposed = "Retry-After, RateLimit, RateLimit-Policy"
+	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, Prefer, Traceparent, Tracestate, Baggage, Sentry-Trace"
+	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, Preference-Applied"
 )
 
 func TestPreflight(t *testing.T) {

@@ -93,6 +93,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 
 // split calls read for every event of a body, with its line where lines are events.
 func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
+	w.splitter.Rewritten = sub.form.binary
 	maxEventBytes := sub.Application.Policy.MaxEventBytes()
 	if sub.form.lines {
 		return w.splitter.Lines(sub.Body, maxEventBytes, read)
@@ -112,7 +113,7 @@ func unsplit(err error) error {
 	var syntax *jsonb.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return fault.New(fault.CodeMalformed, syntax.Error())
+		return &fault.Error{Code: fault.CodeMalformed, Detail: syntax.Error(), Pointer: &syntax.Pointer}
 	case errors.Is(err, event.ErrTooManyEvents):
 		return fault.New(fault.CodeTooManyEvents, err.Error())
 	}

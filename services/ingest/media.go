@@ -17,8 +17,11 @@ type form struct {
 	json   bool         // of a binary one: its data says that it is JSON
 }
 
-// formOf tells the form of a body by its headers. No Content-Type at all is taken for JSON.
+// formOf tells the form of a body by its headers. No Content-Type at all is taken for JSON, and of two none.
 func formOf(h http.Header) (form, error) {
+	if len(h["Content-Type"]) > 1 {
+		return form{}, fault.New(fault.CodeMediaType, "there is more than one Content-Type header")
+	}
 	contentType := h.Get("Content-Type")
 	if isBinary(h) {
 		media, _, err := mime.ParseMediaType(contentType)

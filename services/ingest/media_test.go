@@ -23,6 +23,8 @@ func texts() map[string]contract {
 		"other text":    refused(beacon, "hello", 400, "request.malformed", "line 1, column 1"),
 		"nothing":       refused(beacon, "", 400, "request.no_events", ""),
 		"text/html":     refused("text/html", good, 415, "request.media_type", "text/plain"),
+		"two types":     {header: []string{"Content-Type", "text/plain", "Content-Type", "application/json"}, body: good, status: 415, code: "request.media_type", detail: "more than one"},
+		"two alike":     {header: []string{"Content-Type", "text/plain", "Content-Type", "text/plain"}, body: good, status: 415, code: "request.media_type", detail: "more than one"},
 		"text/plain; x": refused("text/plain; x", good, 415, "request.media_type", ""),
 	}
 }

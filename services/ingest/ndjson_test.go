@@ -85,7 +85,7 @@ func TestLinesAreTold(t *testing.T) {
 		recorded, originals = append(recorded, item.Refusal.Detail), append(originals, string(item.Original))
 	}
 	want := []string{
-		"line 4: expected ':' after a member name, found '1' at column 6",
+		"line 4: expected ':' after a member name, found '1' at column 7",
 		`line 5: unknown field "colour"; known are id, session_id, category, name, data, timestamp, sent_at`,
 	}
 	if diff := cmp.Diff(want, told[1:]); diff != "" {

@@ -129,7 +129,8 @@ func TestExhaustedIsToldBeforeTheBody(t *testing.T) {
 	d.limiting(takesAll, 0)
 	a := d.register(nextUID(), slowly(1))
 	d.eventually(func() bool {
-		for d.post(a, good).status == http.StatusAccepted { // what has flowed in, too
+		for spent := false; !spent; { // what has flowed in, too
+			spent = d.post(a, good).status != http.StatusAccepted
 		}
 		return d.toldBeforeTheBody(a)
 	})
@@ -203,12 +204,12 @@ func TestWhatWasNotStoredSpendsNoBudget(t *testing.T) {
 		err    error
 		status int
 	}{
-		"over the rate":  {slowly(50), nil, http.StatusTooManyRequests},
+		"over the rate":  {slowly(1000), nil, http.StatusTooManyRequests},
 		"storage is off": {registry.Policy{}, stream.ErrRefused, http.StatusServiceUnavailable},
 	} {
 		a := d.register(nextUID(), c.policy)
 		outcome = nil
-		if got := d.post(a, good); got.status != http.StatusAccepted {
+		if got := d.post(a, repeat(good, 950)); got.status != http.StatusAccepted { // what is left holds no hundred
 			t.Fatalf("%s: answered %d %s", name, got.status, got.body)
 		}
 		outcome = c.err

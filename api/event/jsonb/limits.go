@@ -32,12 +32,15 @@ type Fault struct {
 	Code    FaultCode
 	Detail  string
 	Pointer string // RFC 6901, from the scanned value
+	// Line and Column tell where in the scanner's text it begins. They count from 1, Column in characters.
+	Line, Column int
 }
 
 // SyntaxError tells where text stops being JSON.
 type SyntaxError struct {
-	Offset, Line, Column int // Offset counts bytes from 0; Line and Column count from 1, Column in bytes
+	Offset, Line, Column int // Offset counts bytes from 0; Line and Column count from 1, Column in characters
 	Detail               string
+	Pointer              string // RFC 6901, from the scanned value: the innermost part that had begun
 }
 
 func (e *SyntaxError) Error() string {

@@ -43,7 +43,7 @@ func (s *Scanner) str() error {
 		default:
 			r, size := utf8.DecodeRune(s.src[pos:])
 			if r == utf8.RuneError && size == 1 {
-				s.fail(FaultUTF8, "a string is not valid UTF-8")
+				s.failText(pos, FaultUTF8, "is not valid UTF-8")
 			}
 			s.pos += size
 		}
@@ -59,18 +59,18 @@ func (s *Scanner) escape() error {
 	if len(rest) == 0 || rest[0] != 'u' || hex4(rest[1:]) < 0 {
 		return s.Fail("invalid escape in a string")
 	}
-	r := hex4(rest[1:])
+	r, start := hex4(rest[1:]), s.pos
 	s.pos += 6
 	switch {
 	case r == 0:
-		s.fail(FaultNUL, "U+0000 cannot be stored")
+		s.failText(start, FaultNUL, "has U+0000, which cannot be stored")
 	case utf16.IsSurrogate(r):
 		low := s.src[s.pos:]
 		if len(low) >= 6 && low[0] == '\\' && low[1] == 'u' && utf16.DecodeRune(r, hex4(low[2:])) != utf8.RuneError {
 			s.pos += 6
 			return nil
 		}
-		s.fail(FaultSurrogate, "a surrogate without its pair")
+		s.failText(start, FaultSurrogate, "has a surrogate without its pair")
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (s *Scanner) number() error {
 	}
 	s.add(start, Number, false)
 	if digits > MaxDigits || exponent > MaxExponent {
-		s.fail(FaultNumber, fmt.Sprintf("a number has more than %d digits or an exponent beyond ±%d", MaxDigits, MaxExponent))
+		s.fail(start, FaultNumber, fmt.Sprintf("a number has more than %d digits or an exponent beyond ±%d", MaxDigits, MaxExponent))
 	}
 	return nil
 }

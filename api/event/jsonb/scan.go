@@ -1,7 +1,6 @@
 package jsonb
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 )
@@ -21,10 +20,14 @@ type Scanner struct {
 	fault  *Fault
 	mute   bool // nodes are no longer recorded: the value is too deep or too large
 	keys   keySet
+
+	located place // the one asked for last; its line is 0 before there is one
 }
 
 // Reset points the scanner at new text, of less than 2 GiB: a node keeps its place in 32 bits.
-func (s *Scanner) Reset(src []byte) { s.src, s.pos = src, 0 }
+func (s *Scanner) Reset(src []byte) {
+	s.src, s.pos, s.kinds, s.located = src, 0, s.kinds[:0], place{}
+}
 
 // More tells whether anything but white space is left.
 func (s *Scanner) More() bool {
@@ -43,13 +46,6 @@ func (s *Scanner) Peek() byte {
 
 // Skip consumes the byte that Peek returned.
 func (s *Scanner) Skip() { s.pos++ }
-
-// Fail returns a SyntaxError at the present position.
-func (s *Scanner) Fail(detail string) *SyntaxError {
-	before := s.src[:s.pos]
-	line := bytes.Count(before, []byte{'\n'}) + 1
-	return &SyntaxError{Offset: s.pos, Line: line, Column: s.pos - bytes.LastIndexByte(before, '\n'), Detail: detail}
-}
 
 // Scan reads one value. The raw bytes are returned in any case but a syntax error; with a fault the Doc may be
 // incomplete and is nil.
@@ -154,6 +150,7 @@ func (s *Scanner) begun() (opened bool, err error) {
 // ended reads what follows a value: a comma (again: a value is expected next) or the closing of its container.
 func (s *Scanner) ended() (again bool, err error) {
 	object := s.kinds[len(s.kinds)-1] == '{'
+	within := len(s.kinds) - 1 // what is wrong here is the container's fault, not that of the member or element before
 	switch c := s.Peek(); {
 	case c == ',' && object:
 		s.pos++
@@ -165,18 +162,18 @@ func (s *Scanner) ended() (again bool, err error) {
 		s.pop()
 		return false, nil
 	case s.pos == len(s.src):
-		return false, s.Fail("unexpected end of JSON")
+		return false, s.failed("unexpected end of JSON", within)
 	case object:
-		return false, s.Fail("expected ',' or '}' after a member, found " + quoteByte(c))
+		return false, s.failed("expected ',' or '}' after a member, found "+quoteByte(c), within)
 	default:
-		return false, s.Fail("expected ',' or ']' after an element, found " + quoteByte(c))
+		return false, s.failed("expected ',' or ']' after an element, found "+quoteByte(c), within)
 	}
 }
 
 func (s *Scanner) push(c byte, kind Kind) {
 	d := len(s.kinds)
 	if d == MaxDepth {
-		s.fail(FaultDepth, "nested deeper than "+strconv.Itoa(MaxDepth))
+		s.fail(s.pos, FaultDepth, "nested deeper than "+strconv.Itoa(MaxDepth))
 		s.mute = true
 	}
 	if d < MaxDepth {
@@ -209,14 +206,14 @@ func (s *Scanner) add(start int, kind Kind, escaped bool) {
 
 // key reads a member's name and its colon.
 func (s *Scanner) key() error {
+	if d := len(s.kinds); d <= MaxDepth { // of a muted text no name is kept: a pointer then ends at the object
+		s.cursor[d-1] = int32(len(s.nodes))
+	}
 	if c := s.Peek(); c != '"' {
 		if s.pos == len(s.src) {
 			return s.Fail("unexpected end of JSON")
 		}
 		return s.Fail("expected a member name in double quotes, found " + quoteByte(c))
-	}
-	if !s.mute {
-		s.cursor[len(s.kinds)-1] = int32(len(s.nodes))
 	}
 	start := s.pos
 	if err := s.str(); err != nil {
@@ -224,7 +221,7 @@ func (s *Scanner) key() error {
 	}
 	if s.pos-start-2 > MaxKeyBytes && !s.mute { // escapes only make the decoded form shorter
 		if name := (Value{s.sofar(), int32(len(s.nodes) - 1)}).Text(); len(name) > MaxKeyBytes {
-			s.failAt(FaultKeys, fmt.Sprintf("a member name has %d bytes, more than the %d allowed", len(name), MaxKeyBytes))
+			s.failAt(int32(len(s.nodes)-1), FaultKeys, fmt.Sprintf("a member name has %d bytes, more than the %d allowed", len(name), MaxKeyBytes))
 		}
 	}
 	switch c := s.Peek(); {

@@ -218,7 +218,7 @@ func TestScanSyntaxErrors(t *testing.T) {
 		}
 		before := tt.text[:tt.offset]
 		line, column := 1+strings.Count(before, "\n"), tt.offset-strings.LastIndex(before, "\n")
-		if syntax.Line != line || syntax.Column != column {
+		if syntax.Line != line || syntax.Column != column { // of ASCII, as all of it is before these places
 			t.Errorf("%q: line %d column %d, want %d and %d", tt.text, syntax.Line, syntax.Column, line, column)
 		}
 	}
@@ -231,6 +231,68 @@ func TestSyntaxErrorText(t *testing.T) {
 	_, _, _, err := s.Scan()
 	if want := "expected ':' after a member name, found '2' at line 3, column 7"; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
+// TestPlaces: what is wrong is told with line, column and pointer, also behind what was wrong before.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`"\u0000"`:                             `1:2 "": a string has U+0000, which cannot be stored`,
+		"{\n \"é😀\": [1,\n\t\"ü\\ud800\"]}":    `3:4 "/é😀/1": a string has a surrogate without its pair`,
+		"[\"é\xff\"]":                          `1:4 "/0": a string is not valid UTF-8`,
+		"[\"\xff\xff\", \"\xff\", }":           `1:13 "/2": expected a JSON value, found '}'`, // each stray byte counts as a character
+		`{"a":{"b\u0000":1}}`:                  `1:9 "/a": a member name has U+0000, which cannot be stored`,
+		"{\"a\":{\"b\":1,\"\xff\":1}}":         `1:14 "/a": a member name is not valid UTF-8`,
+		`{"\ud800":"\u0000"}`:                  `1:3 "": a member name has a surrogate without its pair`,
+		"{\"a\":1,\n\"b\":2,\n  \"a\":3}":      `3:3 "/a": the member "a" occurs twice`,
+		`[ 1e999]`:                             `1:3 "/0": a number has more than 64 digits or an exponent beyond ±308`,
+		`[{"a": ` + object(1001, nil) + `}]`:   `1:8 "/0/a": an object has 1001 members, more than the 1000 allowed`,
+		`{"a":{ "` + long + `":1}}`:            `1:8 "/a": a member name has 257 bytes, more than the 256 allowed`,
+		strings.Repeat("[", 65) + deepEnd(65):  `1:65 "` + strings.Repeat("/0", 64) + `": nested deeper than 64`,
+		`{"a":[1,{"b":x}]}`:                    `1:14 "/a/1/b": expected a JSON value, found 'x'`,
+		"{\"é\":\n  {\"b\" 2}}":                `2:8 "/é/b": expected ':' after a member name, found '2'`,
+		`{"a":1,}`:                             `1:8 "": expected a member name in double quotes, found '}'`,
+		`{"a":{"b":1 "c":2}}`:                  `1:13 "/a": expected ',' or '}' after a member, found '"'`,
+		`[[1 2]]`:                              `1:5 "/0": expected ',' or ']' after an element, found '2'`,
+		`{"a":[1,`:                             `1:9 "/a/1": unexpected end of JSON`,
+		`{"a":{"b`:                             `1:9 "/a": unexpected end of JSON in a string`,
+		`{"` + long + `":{"b":x}}`:             `1:267 "": expected a JSON value, found 'x'`,
+		strings.Repeat("[", 70) + `{"a":{"b":`: `1:81 "` + strings.Repeat("/0", 64) + `": unexpected end of JSON`,
+	} {
+		var s jsonb.Scanner
+		s.Reset([]byte(text))
+		_, _, fault, err := s.Scan()
+		got := ""
+		if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); ok {
+			got = fmt.Sprintf("%d:%d %q: %s", syntax.Line, syntax.Column, syntax.Pointer, syntax.Detail)
+		} else if fault != nil {
+			got = fmt.Sprintf("%d:%d %q: %s", fault.Line, fault.Column, fault.Pointer, fault.Detail)
+		}
+		if got != want {
+			t.Errorf("%.80q:\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// long is a member name that is longer than allowed.
+var long = strings.Repeat("k", jsonb.MaxKeyBytes+1)
+
+func deepEnd(n int) string { return strings.Repeat("]", n) }
+
+// A name that stands in a text which is no longer recorded is not mistaken for the one before.
+func TestPlaceInMutedText(t *testing.T) {
+	t.Parallel()
+	s := jsonb.Scanner{MaxBytes: 10}
+	s.Reset([]byte(`{"a":"0123456789","b":1,"c":x}`))
+	_, _, _, err := s.Scan()
+	if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); !ok || syntax.Pointer != "" || syntax.Column != 29 {
+		t.Errorf("error is %#v", err)
+	}
+	s.Reset([]byte("\n  x")) // and nothing is left of the text before
+	_, _, _, err = s.Scan()
+	if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); !ok || syntax.Pointer != "" || syntax.Line != 2 || syntax.Column != 3 {
+		t.Errorf("error of the next is %#v", err)
 	}
 }
 
@@ -418,11 +480,16 @@ func FuzzScan(f *testing.F) {
 			if !errors.As(err, &syntax) || syntax.Offset > len(text) || syntax.Line < 1 || syntax.Column < 1 {
 				t.Fatalf("error is %#v", err)
 			}
+			checkPlace(t, text, syntax.Offset, syntax.Line, syntax.Column)
 			return
 		}
 		if fault != nil {
 			if doc != nil || fault.Detail == "" || !json.Valid(raw) && accepted {
 				t.Fatalf("fault %+v with document %v", fault, doc)
+			}
+			if lines := bytes.Count(text, []byte{'\n'}) + 1; fault.Code != jsonb.FaultSize &&
+				(fault.Line < 1 || fault.Line > lines || fault.Column < 1 || fault.Column > len(text)) {
+				t.Fatalf("fault %+v in %d lines", fault, lines)
 			}
 			return
 		}
@@ -439,6 +506,16 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("decoded to %v, want %v", got, want)
 		}
 	})
+}
+
+// checkPlace counts lines and characters from the beginning.
+func checkPlace(t *testing.T, text []byte, offset, line, column int) {
+	t.Helper()
+	before := text[:offset]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	if wantLine, want := 1+bytes.Count(before, []byte{'\n'}), 1+len([]rune(string(before[start:]))); line != wantLine || column != want {
+		t.Fatalf("offset %d is line %d, column %d, want %d and %d", offset, line, column, wantLine, want)
+	}
 }
 
 // decoded is a value as encoding/json would decode it with UseNumber.

@@ -171,8 +171,8 @@ func (s *suite) deletion(ctx context.Context) error {
 	if err := short.ask(ctx, http.MethodPost, "stop", map[string]string{"read": "no"}, nil, &report); err != nil {
 		return err
 	}
-	for status := range report.Statuses {
-		if status != "202" && status != "401" && status != "503" {
+	for status := range report.Statuses { // 429: the app goes on with a key that is none, and its address has sent a hundred
+		if status != "202" && status != "401" && status != "429" && status != "503" {
 			return fmt.Errorf("unexpected answers: %s", counts(report.Progress))
 		}
 	}

@@ -93,7 +93,9 @@ var table = map[Code]row{
 type Error struct {
 	Code   Code
 	Detail string
-	Err    error // the cause, for the log only; may be nil
+	// Pointer leads to the place in the body (RFC 6901): "" is the whole of it, nil says that there is none to tell.
+	Pointer *string
+	Err     error // the cause, for the log only; may be nil
 	// RetryAfter is how long the client is asked to wait; 0 is the default of its status. It is sent in whole seconds,
 	// rounded up.
 	RetryAfter time.Duration

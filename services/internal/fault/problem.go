@@ -17,6 +17,8 @@ type Problem struct {
 	Status int    `json:"status"`
 	Code   Code   `json:"code"`
 	Detail string `json:"detail,omitempty"`
+	// Pointer is Error's.
+	Pointer *string `json:"pointer,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // Error's
 	Challenge  string        `json:"-"` // Error's
@@ -27,7 +29,7 @@ func ProblemOf(err error) Problem {
 	e := of(err)
 	r := lookup(e.Code)
 	return Problem{
-		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail,
+		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail, Pointer: e.Pointer,
 		RetryAfter: e.RetryAfter, Challenge: e.Challenge,
 	}
 }

@@ -3,6 +3,7 @@ package kit
 import (
 	"context"
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
@@ -47,6 +48,23 @@ func Bearer(r *http.Request) (token string, ok bool) {
 func NotFound() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault.Write(w, fault.New(fault.CodeNotFound, "there is nothing at "+r.URL.Path))
+	})
+}
+
+// Exact answers 404 for paths that http.ServeMux would redirect to their clean form, as that of a base URL which ends with
+// a slash: clients follow no redirect of a POST, or follow it without its body.
+func Exact(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent := r.URL.EscapedPath()
+		meant := path.Clean(sent)
+		if strings.HasSuffix(sent, "/") && meant != "/" {
+			meant += "/"
+		}
+		if strings.HasPrefix(sent, "/") && sent != meant {
+			fault.Write(w, fault.New(fault.CodeNotFound, "there is nothing at "+sent+"; the path meant is "+meant))
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -126,6 +126,27 @@ func TestNotFoundAndMethodNotAllowed(t *testing.T) {
 	}
 }
 
+func TestExact(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	h := kit.Exact(mux)
+	for sent, meant := range map[string]string{
+		"//v1/events": "/v1/events", "/v1//events": "/v1/events", "/eye/../v1/events": "/v1/events", "/./": "/", "//": "/", "/v1//": "/v1/",
+		"/v1//sessions/a%2Fb": "/v1/sessions/a%2Fb",
+	} {
+		w := ask(h, "POST", "http://host"+sent)
+		if p := problem(t, w); p.Code != fault.CodeNotFound || w.Code != http.StatusNotFound || !strings.HasSuffix(p.Detail, "the path meant is "+meant) {
+			t.Errorf("%s: got %d %+v", sent, w.Code, p)
+		}
+	}
+	for _, sent := range []string{"/", "/v1/events", "/v1/events/", "/v1/sessions/a%2F%2Fb", "/v1/sessions/%2E%2E", "/v1/..x"} {
+		if w := ask(h, "POST", "http://host"+sent); w.Code != http.StatusNoContent {
+			t.Errorf("%s: got %d", sent, w.Code)
+		}
+	}
+}
+
 // observed is an Observer whose metrics and log a test reads.
 type observed struct {
 	*kit.Observer

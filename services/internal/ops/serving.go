@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/theeye-dev/theeye/services/internal/certificate"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // Serving says where and how a process serves HTTP: the flags that all processes share.
@@ -79,7 +80,7 @@ func (s *Serving) Bind(t *Telemetry, mux *http.ServeMux, health Health) (*Ports,
 	health = append(Health{{Name: "draining", Quiet: true, Probe: p.probe}}, health...)
 	if s.Public != "" {
 		health.Register(mux, false)
-		if p.Public, err = Listen("public", s.Public, secure, p.moving(mux), t.Log); err != nil {
+		if p.Public, err = Listen("public", s.Public, secure, p.moving(kit.Exact(mux)), t.Log); err != nil {
 			return nil, err
 		}
 		p.Public.server.ConnState = newConnections(cmp.Or(s.Connections, DefaultConnections)).changed

@@ -71,7 +71,7 @@ var faults = map[string]struct{ text, pointer, detail string }{
 	"too large":         {`{"title":"` + strings.Repeat("x", 64<<10) + `"}`, "", "has 65548 bytes; a schema may have 65536"},
 	"too deep":          {nested(65), strings.Repeat("/not", 64), "nested deeper than 64"},
 	"duplicate key":     {`{"properties":{"a":{"type":"string","type":"number"}}}`, "/properties/a/type", `the member "type" occurs twice`},
-	"NUL":               {`{"const":"\u0000"}`, "/const", "U+0000 cannot be stored"},
+	"NUL":               {`{"const":"\u0000"}`, "/const", "a string has U+0000, which cannot be stored"},
 	"vast number":       {`{"maximum":1e999999999}`, "/maximum", "a number has more than 64 digits or an exponent beyond ±308"},
 	"null":              {`null`, "", "must be of type boolean or object, not null"},
 	"array":             {`[]`, "", "must be of type boolean or object, not array"},
