@@ -131,7 +131,9 @@ func (p *Postgres) beganType(ctx context.Context, q *Query) (ids []string, next 
 	})
 }
 
-// firstOfTypeSQL reads events of the type, and leaves out those that are not the first of it in their session.
+// firstOfTypeSQL reads events of the type, and leaves out those that are not the first of it in their session. The others
+// of a session are read by its index: OFFSET 0 keeps the type from what an index is chosen by. A plan that is made for any
+// arguments takes every type for rare, and would read all events of a common one for each.
 func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 	ranges, filters, source := q.ranges(branches)
 	o := conditions{args: filters.args}
@@ -141,9 +143,11 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 	}
 	filters.args = o.args
 	filters.clauses = append(filters.clauses, `NOT EXISTS (
-		SELECT FROM persistence.sessions s JOIN persistence.events o ON o.session_id = s.session_id AND o.application = s.application
-		    AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
-		WHERE s.session_id = e.session_id AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) AND `+o.String()+")")
+		SELECT FROM persistence.sessions s CROSS JOIN LATERAL (
+		    SELECT o.application, o.category, o.name FROM persistence.events o
+		    WHERE o.session_id = s.session_id AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
+		        AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) OFFSET 0) o
+		WHERE s.session_id = e.session_id AND o.application = s.application AND `+o.String()+")")
 	return q.pageSQL(page{"persistence.events", "session_id, occurred_at, sequence", q.eventOrder(), len(branches), source, examinedSessions},
 		ranges.String(), filters.String()), filters.args
 }
