@@ -31,7 +31,7 @@ func eventIndexes() []index {
 
 // indexLock is the advisory lock of the replica that makes indexes. Nobody waits for it: a statement that waits has a
 // snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.
-const indexLock = 0x7468656579650004
+const indexLock = 0x7468656579650005
 
 // EnsureIndexes makes the indexes that are missing, one at a time, unless another replica is at it.
 func (p *Postgres) EnsureIndexes(ctx context.Context) error {
