@@ -30,7 +30,9 @@ type Reader struct {
 	// Operator reads the usage of applications and erases them; nil: there is none.
 	Operator authorizer
 	Eraser   *Eraser
-	Now      func() time.Time
+	// Retention tells what it would delete.
+	Retention *Retention
+	Now       func() time.Time
 }
 
 // Handler serves persistence's public port.
@@ -44,6 +46,7 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	get("/v1/sessions/{id}", kit.Handler(retried(r.session), r.decodeSession, reply[*Session]))
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
 	handleApplications(mux, r, observer)
+	handleRetention(mux, r, observer)
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/theeye-dev/theeye/api/event"
 )
@@ -51,9 +52,9 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	err := tx.QueryRow(ctx, `
 		SELECT occurred_at, sequence FROM (
 		    SELECT occurred_at, sequence FROM persistence.events
-		    WHERE application = $1 AND occurred_at >= $2 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
+		    WHERE application = $1 AND occurred_at >= $2 AND occurred_at < $5 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
 		) AS chunk ORDER BY occurred_at DESC, sequence DESC LIMIT 1`,
-		[16]byte(s.application), s.from, [16]byte(s.cutOff), chunkRows).Scan(&last, &lastSequence)
+		[16]byte(s.application), s.from, [16]byte(s.cutOff), chunkRows, s.end()).Scan(&last, &lastSequence)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}
@@ -78,18 +79,28 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	}
 	batch := &pgx.Batch{}
 	s.queueEvents(batch, erased)
-	s.settle(batch, erased, now)
+	if s.before.IsZero() { // what goes by its age stays counted
+		s.settle(batch, erased, now)
+	}
 	s.from = last
 	return int64(len(erased)), tx.SendBatch(ctx, batch).Close()
+}
+
+// end returns where a sweep of events ends, which is a time that no event reaches where it has no end.
+func (s *sweep) end() pgtype.Timestamptz {
+	if s.before.IsZero() {
+		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	}
+	return pgtype.Timestamptz{Time: s.before, Valid: true}
 }
 
 // queueEvents erases what is kept of events beside them. A session's row is locked in one statement and computed in
 // the next, which so sees all that was counted in it: a batch adds to the row after its events, and in the same
 // transaction.
 func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
-	ids, counts := make([]string, len(erased)), map[string]int64{}
+	ids, sequences, counts := make([]string, len(erased)), make([][16]byte, len(erased)), map[string]int64{}
 	for i, g := range erased {
-		ids[i] = g.id
+		ids[i], sequences[i] = g.id, g.sequence
 		counts[g.session]++
 	}
 	sessions, numbers := make([]string, 0, len(counts)), make([]int64, 0, len(counts))
@@ -97,7 +108,9 @@ func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
 		sessions, numbers = append(sessions, id), append(numbers, n)
 	}
 	application := [16]byte(s.application)
-	batch.Queue("DELETE FROM persistence.ledger WHERE application = $1 AND id = ANY($2) AND sequence <= $3", application, ids, [16]byte(s.cutOff))
+	batch.Queue(`
+		DELETE FROM persistence.ledger l USING unnest($2::text[], $3::uuid[]) AS g (id, sequence)
+		WHERE l.application = $1 AND l.id = g.id AND l.sequence = g.sequence`, application, ids, sequences)
 	batch.Queue(`
 		SELECT FROM persistence.sessions WHERE session_id = ANY($2) AND application = $1
 		ORDER BY session_id FOR UPDATE`, application, sessions)
