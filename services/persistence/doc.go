@@ -11,4 +11,7 @@
 // The path of an erasure: Eraser.Erase records it with a cut-off; from then on every batch knows it from its first round
 // trip (transaction.go) and drops what was received before (erased.go); Eraser.Run sweeps what is stored, chunk by chunk
 // (sweep.go), and knows when nothing can come any more (sweep.carryOut has the argument).
+//
+// Retention.Round deletes what is due by itself: days whole (retention_days.go), else by the same sweep; when an event is
+// due is one file without I/O at its top (retention_policy.go), and retention_due.go tells it beforehand.
 package persistence

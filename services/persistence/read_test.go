@@ -38,6 +38,7 @@ type library struct {
 	url  string
 	keys map[uuid.UUID]string
 	ring *keyring.Keyring
+	kept *Retention // of what is served
 }
 
 func newLibrary(t *testing.T) *library {
@@ -96,7 +97,7 @@ func (l *library) serve(store *Postgres, ring *keyring.Keyring) string {
 	eraser, err := NewEraser(store, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
 	l.must(err)
 	server := httptest.NewServer(Handler(&Reader{
-		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Now: time.Now,
+		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Retention: l.kept, Now: time.Now,
 	}, observer))
 	l.Cleanup(server.Close)
 	return server.URL
