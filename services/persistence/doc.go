@@ -8,6 +8,9 @@
 //
 // Usage is answered from counters that are written with the batch (counters.go, usage.go).
 //
+// What became of a batch is told to who listens: Announcer.Announce appends it to a stream in Redis after the commit, Tail
+// keeps what all replicas appended, and every listener has a place in it (tail_*.go).
+//
 // The path of an erasure: Eraser.Erase records it with a cut-off; from then on every batch knows it from its first round
 // trip (transaction.go) and drops what was received before (erased.go); Eraser.Run sweeps what is stored, chunk by chunk
 // (sweep.go), and knows when nothing can come any more (sweep.carryOut has the argument).

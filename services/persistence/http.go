@@ -32,7 +32,9 @@ type Reader struct {
 	Eraser   *Eraser
 	// Retention tells what it would delete.
 	Retention *Retention
-	Now       func() time.Time
+	// Tail has the final outcomes of all replicas.
+	Tail *Tail
+	Now  func() time.Time
 }
 
 // Handler serves persistence's public port.
@@ -47,6 +49,7 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
 	handleApplications(mux, r, observer)
 	handleRetention(mux, r, observer)
+	handleStream(mux, r, observer)
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux

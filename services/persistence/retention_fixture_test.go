@@ -14,7 +14,9 @@ import (
 // applicationLog is what a Retention is told, by hand.
 type applicationLog map[uuid.UUID]*registry.Application
 
-func (l applicationLog) records(context.Context) (map[uuid.UUID]*registry.Application, error) { return l, nil }
+func (l applicationLog) records(context.Context) (map[uuid.UUID]*registry.Application, error) {
+	return l, nil
+}
 
 // keep makes a record; 0 is for ever.
 func (l applicationLog) keep(uid uuid.UUID, kept time.Duration) {

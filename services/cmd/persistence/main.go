@@ -143,8 +143,12 @@ func serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	tail, err := announce(c, client, store, telemetry)
+	if err != nil {
+		return err
+	}
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
-	reader.Eraser, reader.Retention, reader.Now = eraser, retention, time.Now
+	reader.Eraser, reader.Retention, reader.Tail, reader.Now = eraser, retention, tail, time.Now
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
 		return err
 	}
@@ -155,6 +159,7 @@ func serve(ctx context.Context, c config) error {
 
 	var g run.Group
 	g.Add(ports.Stopped(ctx))
+	g.Add(ops.Actor(ctx, tail.Run)) // stopped before the port, whose answers it ends
 	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, time.Now, telemetry.Log) })))

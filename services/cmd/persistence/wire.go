@@ -40,7 +40,19 @@ func wire(c config, client redis.UniversalClient, store *persistence.Postgres, t
 func retain(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*persistence.Retention, error) {
 	r := &persistence.Retention{
 		Store: store, Now: time.Now, Log: t.Log, ReportOnly: c.retention == persistence.RetentionReport,
-		Records: func(ctx context.Context) (map[uuid.UUID]*registry.Application, error) { return keyring.Records(ctx, client) },
+		Records: func(ctx context.Context) (map[uuid.UUID]*registry.Application, error) {
+			return keyring.Records(ctx, client)
+		},
 	}
 	return r, r.Register(t.Meter)
+}
+
+// announce joins the store to the live tail, which it writes and every replica reads.
+func announce(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*persistence.Tail, error) {
+	announcer, err := persistence.NewAnnouncer(client, c.replica, time.Now, t.Log, t.Meter)
+	if err != nil {
+		return nil, err
+	}
+	store.Announce = announcer.Announce
+	return persistence.NewTail(client, time.Now, t.Log, t.Meter)
 }
