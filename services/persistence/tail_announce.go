@@ -31,10 +31,12 @@ const (
 	tailEntryBytes = 128 << 10
 	// tailEntries bounds the number of small entries, whose own cost is some hundred bytes.
 	tailEntries = 20_000
-	// announceTimeout is how long storing waits for the tail, for each MiB that is begun, once: afterwards it doesn't for
-	// announceRest.
-	announceTimeout = 250 * time.Millisecond
-	announceRest    = 5 * time.Second
+	// announceTimeout is how long storing waits for the tail, for each MiB that is begun: many times what a busy Redis takes.
+	announceTimeout = 500 * time.Millisecond
+	// announceRest is for how long nothing is tried after a failure; twice as long after each further one, up to
+	// maxAnnounceRest: storing is slowed down by a few percent.
+	announceRest    = time.Second
+	maxAnnounceRest = 16 * time.Second
 )
 
 // Announcer tells what became of events, after the commit and before the acknowledgement: what a crash in between leaves
@@ -50,7 +52,8 @@ type Announcer struct {
 	mu      sync.Mutex
 	count   int64 // outcomes so far
 	average int   // bytes of an entry
-	resting time.Time
+	rest    time.Duration
+	resting time.Time // until then
 }
 
 // NewAnnouncer registers theeye_tail_lost_total. replica names its entries, with a word of its own for each start.
@@ -80,14 +83,25 @@ func (a *Announcer) Announce(ctx context.Context, settled []*record) {
 	}
 	err := errResting
 	if !a.now().Before(a.resting) {
-		if err = a.append(ctx, entries); err != nil {
-			a.resting = a.now().Add(announceRest)
-			a.log.WarnContext(ctx, "live tail cannot be written", "error", err)
-		}
+		err = a.append(ctx, entries)
+		a.tire(ctx, err)
 	}
 	if err != nil {
 		a.lost.Add(ctx, a.count-before)
 	}
+}
+
+// tire takes a rest after a failure, and logs the first of several.
+func (a *Announcer) tire(ctx context.Context, err error) {
+	if err == nil {
+		a.rest = 0
+		return
+	}
+	if a.rest == 0 {
+		a.log.WarnContext(ctx, "live tail cannot be written", "error", err)
+	}
+	a.rest = min(max(announceRest, 2*a.rest), maxAnnounceRest)
+	a.resting = a.now().Add(a.rest)
 }
 
 // errResting is why nothing is tried.

@@ -154,7 +154,7 @@ func (l *listening) tell(ctx context.Context, out *events) error {
 		if err := out.flush(); err != nil {
 			return errors.Join(errGone, err)
 		}
-		if got.ended {
+		if got.ended && !got.more {
 			return fault.New(fault.CodeShuttingDown, "this replica is about to stop; another one goes on from here")
 		}
 		news := got.beat
