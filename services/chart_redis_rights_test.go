@@ -22,10 +22,10 @@ func refused() map[string][]string {
 		"GET other", "SET other x", "DEL " + events, "DEL " + latest, "DEL " + log, "DEL " + event.PartitionsKey, "RENAME " + events + " other",
 		"XDEL " + events + " 1-1", "XGROUP DESTROY " + events + " persistence", "XGROUP SETID " + events + " persistence 0",
 		"SET " + events + " x", "SET " + latest + " x", "SET " + log + " x", "XTRIM " + log + " MAXLEN 0", "COPY " + events + " " + log,
-		"DEL " + tail, "XTRIM " + tail + " MAXLEN 0", "SET " + tail + " x",
+		"DEL " + tail, "XDEL " + tail + " 1-1", "SET " + tail + " x",
 	}
 	// What became of events is for those whom persistence lets read it.
-	deaf := []string{"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +"}
+	deaf := []string{"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +", "XTRIM " + tail + " MAXLEN 0"}
 	// Whoever writes the application log decides who may post.
 	readers := []string{
 		"XADD " + log + " * record x", "HSET " + latest + " complete x", "HDEL " + latest + " complete", "XGROUP CREATE " + log + " g 0",

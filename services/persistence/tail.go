@@ -21,6 +21,10 @@ const (
 	tailBlock = time.Second
 	// tailRead is how many entries are read at once: 8 MiB of the largest.
 	tailRead = 64
+	// tailAge is how long anything stays on the tail: what is erased, or its retention over, is gone from here as well by then.
+	tailAge = time.Hour
+	// trimEvery is how often what is too old is trimmed, by each replica.
+	trimEvery = time.Minute
 	// tailPause is between attempts while Redis does not answer.
 	tailPause = 250 * time.Millisecond
 )
@@ -71,6 +75,7 @@ type Tail struct {
 	limit  int // bytes
 
 	writers map[string]int64 // what each is to count next; Run's alone
+	trimmed time.Time        // when; Run's alone
 
 	mu       sync.Mutex
 	messages []message // a queue
@@ -125,6 +130,12 @@ func (t *Tail) read(ctx context.Context, position string) (string, error) {
 		block = -1 // what is there
 	}
 	begin := t.now()
+	if begin.Sub(t.trimmed) > trimEvery {
+		if err := t.client.XTrimMinID(ctx, TailKey, strconv.FormatInt(begin.Add(-tailAge).UnixMilli(), 10)).Err(); err != nil {
+			return position, fmt.Errorf("trim tail: %w", err)
+		}
+		t.trimmed = begin
+	}
 	streams, err := t.client.XRead(ctx, &redis.XReadArgs{Streams: []string{TailKey, position}, Count: tailRead, Block: block}).Result()
 	if errors.Is(err, redis.Nil) {
 		t.add(nil, begin, true)
@@ -184,7 +195,7 @@ func (t *Tail) messagesOf(entry redis.XMessage) []message {
 // messageOverhead is what a message takes beside its text: its own fields, and the strings of its traits.
 const messageOverhead = 256
 
-// add appends news, drops what is beyond the limit, and wakes who listens.
+// add appends news, drops what is too much or too old, and wakes who listens.
 func (t *Tail) add(news []message, fresh time.Time, loaded bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -194,7 +205,8 @@ func (t *Tail) add(news []message, fresh time.Time, loaded bool) {
 		t.bytes += len(m.told) + messageOverhead
 	}
 	drop := 0
-	for t.bytes > t.limit && drop < len(t.messages) {
+	oldest := uint64(max(0, t.now().Add(-tailAge).UnixMilli()))
+	for drop < len(t.messages) && (t.bytes > t.limit || t.messages[drop].ms < oldest) {
 		t.bytes -= len(t.messages[drop].told) + messageOverhead
 		t.gone = t.messages[drop].place
 		drop++

@@ -221,6 +221,26 @@ func TestTailIsBounded(t *testing.T) {
 	}
 }
 
+// TestTailForgets after an hour, in Redis and in memory, also when nothing comes any more.
+func TestTailForgets(t *testing.T) {
+	t.Parallel()
+	a := newAudience(t)
+	a.mark(shop, "old")
+	a.awaitTail(a.tail, "it was read", func() bool { return len(a.tail.messages) == 1 })
+	later := a.newTail()
+	later.now = func() time.Time { return time.Now().Add(tailAge + time.Second) }
+	a.follow(later)
+	if n := a.redis.XLen(t.Context(), TailKey).Val(); n != 0 {
+		t.Errorf("%d entries are left", n)
+	}
+	later.add([]message{{place: place{ms: uint64(time.Now().UnixMilli())}, told: []byte("{}")}}, time.Now(), true)
+	later.mu.Lock()
+	defer later.mu.Unlock()
+	if len(later.messages) != 0 || later.bytes != 0 {
+		t.Errorf("%d messages of %d bytes are kept", len(later.messages), later.bytes)
+	}
+}
+
 func parsed(t *testing.T, text string) place {
 	t.Helper()
 	p, ok := parsePlace(text)
