@@ -14,7 +14,7 @@ import (
 
 // refused are commands that a user of Redis must not carry out, each for its own reason; words are separated by spaces.
 func refused() map[string][]string {
-	const log, latest, events = registry.LogKey, registry.LatestKey, "theeye:events:{0}"
+	const log, latest, events, tail = registry.LogKey, registry.LatestKey, "theeye:events:{0}", "theeye:{tail}"
 	const limits = quota.KeyPrefix + "{application}"
 	everybody := []string{
 		"FLUSHALL", "KEYS *", "CONFIG SET appendfsync no", "ACL LIST", "ACL SETUSER ingest on", "MONITOR", "SHUTDOWN",
@@ -22,18 +22,21 @@ func refused() map[string][]string {
 		"GET other", "SET other x", "DEL " + events, "DEL " + latest, "DEL " + log, "DEL " + event.PartitionsKey, "RENAME " + events + " other",
 		"XDEL " + events + " 1-1", "XGROUP DESTROY " + events + " persistence", "XGROUP SETID " + events + " persistence 0",
 		"SET " + events + " x", "SET " + latest + " x", "SET " + log + " x", "XTRIM " + log + " MAXLEN 0", "COPY " + events + " " + log,
+		"DEL " + tail, "XDEL " + tail + " 1-1", "SET " + tail + " x",
 	}
+	// What became of events is for those whom persistence lets read it.
+	deaf := []string{"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +", "XTRIM " + tail + " MAXLEN 0"}
 	// Whoever writes the application log decides who may post.
 	readers := []string{
 		"XADD " + log + " * record x", "HSET " + latest + " complete x", "HDEL " + latest + " complete", "XGROUP CREATE " + log + " g 0",
 		"EXPIRE " + latest + " 1",
 	}
 	return map[string][]string{
-		"probe": slices.Concat(everybody, readers, []string{
+		"probe": slices.Concat(everybody, readers, deaf, []string{
 			"GET " + event.PartitionsKey, "HGETALL " + latest, "XADD " + events + " * b x", "CONFIG GET appendfsync", "INFO", "COMMAND",
 			"CLIENT ID", "EVAL return(1) 0",
 		}),
-		"ingest": slices.Concat(everybody, readers, []string{
+		"ingest": slices.Concat(everybody, readers, deaf, []string{
 			"XRANGE " + events + " - +", "XREAD STREAMS " + events + " 0", "XREADGROUP GROUP persistence c STREAMS " + events + " >",
 			"XACK " + events + " persistence 1-1", "XTRIM " + events + " MAXLEN 0", "XINFO STREAM " + events, "XLEN " + log,
 			"XAUTOCLAIM " + events + " persistence c 0 0", "HGETALL " + events, "DUMP " + events,
@@ -47,9 +50,9 @@ func refused() map[string][]string {
 			"EVAL return(redis.call('XADD','" + events + "','*','b','x')) 1 " + events,
 			"EVAL return(redis.call('HSET','" + latest + "','complete','x')) 1 " + events,
 			"EVAL return(redis.call('XTRIM','" + log + "','MAXLEN','0')) 0",
-			"EVAL return(redis.call('GET','" + latest + "')) 1 " + latest,
+			"EVAL return(redis.call('GET','" + latest + "')) 1 " + latest, "EVAL return(1) 1 " + tail, "XREADGROUP GROUP g c STREAMS " + tail + " >",
 		}),
-		"auth": slices.Concat(everybody, []string{
+		"auth": slices.Concat(everybody, deaf, []string{
 			"XADD " + events + " * b x", "XRANGE " + events + " - +", "XREAD STREAMS " + events + " 0", "XLEN " + events, "XTRIM " + events + " MAXLEN 0",
 			"XREADGROUP GROUP persistence c STREAMS " + events + " >", "XACK " + events + " persistence 1-1", "GET " + event.PartitionsKey,
 			"SET " + event.PartitionsKey + " 1", "XGROUP CREATE " + events + " g 0", "EXPIRE " + latest + " 1",

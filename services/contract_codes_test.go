@@ -15,15 +15,16 @@ import (
 // elsewhere are the codes that no client provokes alone: the test of each, and how the test names it.
 func elsewhere() map[string][3]string {
 	return map[string][3]string{
-		"request.timeout":       {"contract_trouble_test.go", "TestTroubleIsAnswered", "stall("},
-		"service.starting":      {"readiness_test.go", "TestIngestIsNotReadyBeforeItHasReadTheLog", `"service.starting"`},
-		"service.unsafe":        {"readiness_test.go", "TestUnsafeRedisIsRefused", `"service.unsafe"`},
-		"service.unavailable":   {"isolation_test.go", "TestHangingPostgresIsAnswered503", `"service.unavailable"`},
-		"service.overloaded":    {"ingest/service_test.go", "TestPublishErrors", "fault.CodeOverloaded"},
-		"service.shutting_down": {"ingest/service_test.go", "TestPublishErrors", "fault.CodeShuttingDown"},
-		"internal":              {"internal/kit/kit_test.go", "TestHandler", "fault.CodeInternal"},
-		"store.refused":         {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
-		"store.undecodable":     {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},
+		"request.timeout":           {"contract_trouble_test.go", "TestTroubleIsAnswered", "stall("},
+		"service.starting":          {"readiness_test.go", "TestIngestIsNotReadyBeforeItHasReadTheLog", `"service.starting"`},
+		"service.unsafe":            {"readiness_test.go", "TestUnsafeRedisIsRefused", `"service.unsafe"`},
+		"service.unavailable":       {"isolation_test.go", "TestHangingPostgresIsAnswered503", `"service.unavailable"`},
+		"service.overloaded":        {"ingest/service_test.go", "TestPublishErrors", "fault.CodeOverloaded"},
+		"service.shutting_down":     {"ingest/service_test.go", "TestPublishErrors", "fault.CodeShuttingDown"},
+		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
+		"internal":                  {"internal/kit/kit_test.go", "TestHandler", "fault.CodeInternal"},
+		"store.refused":             {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
+		"store.undecodable":         {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},
 	}
 }
 

@@ -79,9 +79,12 @@ func (w *write) counted(ctx context.Context, records []*record) (*sums, error) {
 		return nil, err
 	}
 	for _, r := range records {
+		again := !s.mark(r)
 		switch {
-		case !s.mark(r):
-			w.settled(r, Redelivered)
+		case again && w.erasures.covers(r):
+			w.settledBefore(r, erasedOutcome(r))
+		case again:
+			w.settledBefore(r, failureOutcome(r))
 		case w.erasures.covers(r):
 			w.settled(r, erasedOutcome(r))
 		default:

@@ -13,8 +13,14 @@
 // that hold the answer (branch.go), and Query.pageSQL reads them as far as a page needs (events.go). What no index tells
 // is looked into by filters, so many rows a page (property.go). Every documented question has its plan in plans_test.go.
 //
+// What became of a batch is told to who listens: Announcer.Announce appends it to a stream in Redis after the commit, Tail
+// keeps what all replicas appended, and every listener has a place in it (tail_*.go).
+//
 // The path of an erasure, of an application or of a session (target.go): Eraser.Erase records it with a cut-off; from
 // then on every batch knows it from its first round trip (transaction.go) and drops what was received before
 // (erased.go); Eraser.Run sweeps what is stored, chunk by chunk (sweep.go), and knows when nothing can come any more
 // (sweep.carryOut has the argument).
+//
+// Retention.Round deletes what is due by itself: days whole (retention_days.go), else by the same sweep; when an event is
+// due is one file without I/O at its top (retention_policy.go), and retention_due.go tells it beforehand.
 package persistence

@@ -30,7 +30,11 @@ type Reader struct {
 	// Operator reads the usage of applications and erases them; nil: there is none.
 	Operator authorizer
 	Eraser   *Eraser
-	Now      func() time.Time
+	// Retention tells what it would delete.
+	Retention *Retention
+	// Tail has the final outcomes of all replicas.
+	Tail *Tail
+	Now  func() time.Time
 }
 
 // Handler serves persistence's public port.
@@ -48,6 +52,8 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	handleSession(mux, r, observer)
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
 	handleApplications(mux, r, observer)
+	handleRetention(mux, r, observer)
+	handleStream(mux, r, observer)
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())
 	return mux

@@ -146,12 +146,26 @@ func (p *Postgres) keep(ctx context.Context, now time.Time) error {
 	if err := p.days.ensure(ctx, p.pool, ahead); err != nil {
 		return err
 	}
-	_, err := p.pool.Exec(ctx, "DELETE FROM persistence.duplicates WHERE received_at < $1", now.Add(-duplicatesKept))
-	if err != nil {
-		return fmt.Errorf("forget old duplicates: %w", err)
+	if err := p.forgetDuplicates(ctx, now.Add(-duplicatesKept)); err != nil {
+		return err
 	}
-	if _, err = p.pool.Exec(ctx, "DELETE FROM persistence.counted WHERE hour < $1", now.Add(-duplicatesKept)); err != nil {
+	if _, err := p.pool.Exec(ctx, "DELETE FROM persistence.counted WHERE hour < $1", now.Add(-duplicatesKept)); err != nil {
 		return fmt.Errorf("forget old counted items: %w", err)
+	}
+	return nil
+}
+
+// forgetDuplicates deletes in chunks, along the key: in the order of time.
+func (p *Postgres) forgetDuplicates(ctx context.Context, before time.Time) error {
+	for n := int64(chunkRows); n == chunkRows; {
+		tag, err := p.pool.Exec(ctx, `
+			DELETE FROM persistence.duplicates WHERE sequence = ANY(ARRAY(
+			    SELECT sequence FROM persistence.duplicates WHERE sequence <= $1 AND received_at < $2 ORDER BY sequence LIMIT $3
+			))`, [16]byte(cutOffAt(before)), before, chunkRows)
+		if err != nil {
+			return fmt.Errorf("forget old duplicates: %w", err)
+		}
+		n = tag.RowsAffected()
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ type Postgres struct {
 	writer string // names this replica's counter rows
 	log    *slog.Logger
 	days   days
+
+	// Announce is told what was committed, each record with its outcome; nil: nobody listens. What it takes, storing takes.
+	Announce func(context.Context, []*record)
 }
 
 // NewPostgres returns the store of one replica.
@@ -57,7 +60,10 @@ func (p *Postgres) Insert(ctx context.Context, records []*record) (Outcomes, err
 	ctx, cancel := context.WithTimeout(ctx, maxInsertTime)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		outcomes, err := p.tryInsert(ctx, records)
+		outcomes, done, err := p.tryInsert(ctx, records)
+		if err == nil && p.Announce != nil {
+			p.Announce(ctx, done)
+		}
 		if err == nil || attempt == attempts || !passing(err) {
 			return outcomes, err
 		}
@@ -75,18 +81,18 @@ func passing(err error) bool {
 	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "23514")
 }
 
-func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes Outcomes, err error) {
+func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes Outcomes, done []*record, err error) {
 	if err := p.days.ensure(ctx, p.pool, daysOf(records)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	err = p.inBatch(ctx, scopeOf(records), func(tx querier, erased erasures) (*pgx.Batch, error) {
 		w := &write{tx: tx, erasures: erased, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
 		last, err := w.all(ctx, records)
-		outcomes = w.outcomes
+		outcomes, done = w.outcomes, w.done
 		return last, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("insert batch: %w", err)
+		return nil, nil, fmt.Errorf("insert batch: %w", err)
 	}
-	return outcomes, nil
+	return outcomes, done, nil
 }

@@ -38,14 +38,19 @@ type library struct {
 	url  string
 	keys map[uuid.UUID]string
 	ring *keyring.Keyring
+	kept *Retention // of what is served
+	tail *Tail      // of what is served
+
+	redis redis.UniversalClient // with the application log
 }
 
-func newLibrary(t *testing.T) *library {
+func newLibrary(t testing.TB) *library {
 	t.Helper()
 	l := &library{fixture: newFixture(t), keys: map[uuid.UUID]string{}, ring: keyring.New(time.Now)}
 	client, err := stream.Open(testenv.Redis(t).URL())
 	l.must(err)
 	t.Cleanup(func() { _ = client.Close() })
+	l.redis = client
 	l.register(client, shop, "web-shop")
 	l.register(client, blog, "web-log")
 	l.must(client.HSet(t.Context(), registry.LatestKey, registry.FieldComplete, "1").Err())
@@ -96,7 +101,7 @@ func (l *library) serve(store *Postgres, ring *keyring.Keyring) string {
 	eraser, err := NewEraser(store, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
 	l.must(err)
 	server := httptest.NewServer(Handler(&Reader{
-		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Now: time.Now,
+		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Retention: l.kept, Tail: l.tail, Now: time.Now,
 	}, observer))
 	l.Cleanup(server.Close)
 	return server.URL

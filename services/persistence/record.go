@@ -49,6 +49,8 @@ type record struct {
 	original  []byte
 	format    event.Format // of original
 	truncated bool
+
+	outcome Outcome // what became of it, once its transaction is committed; of a redelivery what became of it then
 }
 
 // events is how many events a record stands for.

@@ -26,7 +26,8 @@ type sweep struct {
 	store  *Postgres
 	cutOff event.Sequence
 
-	from time.Time // no event that occurred before is left
+	from   time.Time // no event that occurred before is left
+	before time.Time // what occurred from here on stays; zero: nothing does, for this is an erasure
 }
 
 // carryOut erases all that there is, and notes it when nothing can come any more.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/theeye-dev/theeye/api/event"
 )
@@ -56,9 +57,9 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	err := tx.QueryRow(ctx, `
 		SELECT occurred_at, sequence FROM (
 		    SELECT occurred_at, sequence FROM persistence.events
-		    WHERE `+s.rows()+` AND occurred_at >= $2 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
+		    WHERE `+s.rows()+` AND occurred_at >= $2 AND occurred_at < $5 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
 		) AS chunk ORDER BY occurred_at DESC, sequence DESC LIMIT 1`,
-		s.arg(), s.from, [16]byte(s.cutOff), chunkRows).Scan(&last, &lastSequence)
+		s.arg(), s.from, [16]byte(s.cutOff), chunkRows, s.end()).Scan(&last, &lastSequence)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}
@@ -87,9 +88,19 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	}
 	batch := &pgx.Batch{}
 	s.queueEvents(batch, erased)
-	s.settle(batch, append(erased, again...), now)
+	if s.before.IsZero() { // what goes by its age stays counted
+		s.settle(batch, append(erased, again...), now)
+	}
 	s.from = last
 	return int64(len(erased)), tx.SendBatch(ctx, batch).Close()
+}
+
+// end returns where a sweep of events ends, which is a time that no event reaches where it has no end.
+func (s *sweep) end() pgtype.Timestamptz {
+	if s.before.IsZero() {
+		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	}
+	return pgtype.Timestamptz{Time: s.before, Valid: true}
 }
 
 // queueEvents erases what is kept of events beside them. A session's row is locked in one statement and computed in
@@ -100,9 +111,10 @@ func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
 		session     string
 		application uuid.UUID
 	}
-	ids, owners, counts := make([]string, len(erased)), make([][16]byte, len(erased)), map[key]int64{}
+	n := len(erased)
+	ids, owners, sequences, counts := make([]string, n), make([][16]byte, n), make([][16]byte, n), map[key]int64{}
 	for i, g := range erased {
-		ids[i], owners[i] = g.id, g.application
+		ids[i], owners[i], sequences[i] = g.id, g.application, g.sequence
 		counts[key{g.session, g.application}]++
 	}
 	sessions, applications, numbers := make([]string, 0, len(counts)), make([][16]byte, 0, len(counts)), make([]int64, 0, len(counts))
@@ -110,8 +122,8 @@ func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
 		sessions, applications, numbers = append(sessions, k.session), append(applications, k.application), append(numbers, n)
 	}
 	batch.Queue(`
-		DELETE FROM persistence.ledger l USING unnest($1::uuid[], $2::text[]) AS i (application, id)
-		WHERE l.application = i.application AND l.id = i.id AND l.sequence <= $3`, owners, ids, [16]byte(s.cutOff))
+		DELETE FROM persistence.ledger l USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS g (application, id, sequence)
+		WHERE l.application = g.application AND l.id = g.id AND l.sequence = g.sequence`, owners, ids, sequences)
 	batch.Queue(`
 		SELECT FROM persistence.sessions WHERE (session_id, application) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
 		ORDER BY session_id, application FOR UPDATE`, sessions, applications)

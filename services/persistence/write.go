@@ -19,11 +19,20 @@ type write struct {
 	writer   string
 	tally    *tally
 	outcomes Outcomes
+	done     []*record // with their outcomes, for who listens
 }
 
 func (w *write) settled(r *record, o Outcome) {
 	w.outcomes[o] += r.events()
 	w.tally.add(r, o)
+	r.outcome = o
+	w.done = append(w.done, r)
+}
+
+// settledBefore counts a redelivery. Who listens may not have been told, when a replica died in between: it is told again.
+func (w *write) settledBefore(r *record, o Outcome) {
+	w.settled(r, Redelivered)
+	r.outcome = o
 }
 
 // all writes a batch, but for the counters, which it returns: they go with the commit. Events are sorted first:
@@ -171,7 +180,7 @@ func (w *write) compare(ctx context.Context, records []*record) (duplicates, con
 		compared++
 		switch r := records[n-1]; {
 		case r.sequence == sequence:
-			w.settled(r, Redelivered)
+			w.settledBefore(r, Stored)
 		case r.fingerprint == fingerprint:
 			duplicates = append(duplicates, r)
 		default:
@@ -289,7 +298,7 @@ func (w *write) settleNew(rows pgx.Rows, err error, records []*record, outcome f
 			delete(isNew, r.sequence)
 			w.settled(r, outcome(r))
 		} else {
-			w.settled(r, Redelivered)
+			w.settledBefore(r, outcome(r))
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ type config struct {
 	partitions            int
 	maxConns              int
 	gather                time.Duration
+	retention             string
 	adminToken            ops.Secret
 	operator              kube.Flags
 	log                   ops.LogLevel
@@ -46,8 +47,10 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	fs.StringVar(&c.replica, "replica", host, "`name` of this replica as a consumer: stable over restarts and unlike every other's")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
-	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 5 more")
+	fs.IntVar(&c.maxConns, "postgres-max-conns", 8, "`connections` to PostgreSQL for reads at most; storing has 6 more")
 	fs.DurationVar(&c.gather, "gather", 50*time.Millisecond, "`time` that events collect after a small batch, to share a transaction")
+	fs.StringVar(&c.retention, "retention", persistence.RetentionEnforce, "what becomes of events whose application's retention has passed: "+
+		"`enforce`, which deletes them, or report, which only tells of them: GET /v1/retention")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything, and do what --operator-account may")
 	c.operator.Register(fs)
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
@@ -70,14 +73,15 @@ func (c *config) validate() error {
 	require(c.partitions >= 1, "--partitions must be at least 1")
 	require(c.maxConns >= 1, "--postgres-max-conns must be at least 1")
 	require(c.gather >= 0 && c.gather <= time.Second, "--gather must be between 0 and 1s")
+	require(c.retention == persistence.RetentionEnforce || c.retention == persistence.RetentionReport, "--retention must be enforce or report")
 	require(c.adminToken.Reveal() != "" || len(c.operator.Accounts) > 0, "--admin-token or --operator-account is required")
 	_, err := stream.ParseDurability(c.durability)
 	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
-// storeConns are for storing, erasing, housekeeping, making indexes and probes, apart from those for reads: slow questions
-// must not keep events from being stored.
-const storeConns = 5
+// storeConns are for storing, erasing, retention, housekeeping, making indexes and probes, apart from those for reads: slow
+// questions must not keep events from being stored.
+const storeConns = 6
 
 // memoryLimit is soft: a batch in hand has about 4 MiB of entries, and reads some pages of events.
 const memoryLimit = 448 << 20
@@ -136,8 +140,16 @@ func serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	retention, err := retain(c, client, store, telemetry)
+	if err != nil {
+		return err
+	}
+	tail, err := announce(c, client, store, telemetry)
+	if err != nil {
+		return err
+	}
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
-	reader.Eraser, reader.Now = eraser, time.Now
+	reader.Eraser, reader.Retention, reader.Tail, reader.Now = eraser, retention, tail, time.Now
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
 		return err
 	}
@@ -148,11 +160,13 @@ func serve(ctx context.Context, c config) error {
 
 	var g run.Group
 	g.Add(ports.Stopped(ctx))
+	g.Add(ops.Actor(ctx, tail.Run)) // stopped before the port, whose answers it ends
 	g.Add(ports.Public.Run, ports.Public.Stop)
 	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, failpoint.Now, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.KeepIndexes(ctx, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(retention.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))
 	g.Add(ops.Actor(ctx, keeper.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(client, keys, telemetry.Log).Run))

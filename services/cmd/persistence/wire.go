@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/ops"
 	"github.com/theeye-dev/theeye/services/internal/stream"
 	"github.com/theeye-dev/theeye/services/persistence"
@@ -29,4 +34,25 @@ func wire(c config, client redis.UniversalClient, store *persistence.Postgres, t
 		Client: client, Group: event.PersistenceGroup, Name: c.replica, Partitions: c.partitions, Gather: c.gather,
 		Handle: persistence.New(store, t.Log, outcomes).Store, Log: t.Log, Tracer: t.Tracer, Metrics: consumed,
 	}, keeper, nil
+}
+
+// retain joins retention to the application log, which tells how long.
+func retain(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*persistence.Retention, error) {
+	r := &persistence.Retention{
+		Store: store, Now: time.Now, Log: t.Log, ReportOnly: c.retention == persistence.RetentionReport,
+		Records: func(ctx context.Context) (map[uuid.UUID]*registry.Application, error) {
+			return keyring.Records(ctx, client)
+		},
+	}
+	return r, r.Register(t.Meter)
+}
+
+// announce joins the store to the live tail, which it writes and every replica reads.
+func announce(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*persistence.Tail, error) {
+	announcer, err := persistence.NewAnnouncer(client, c.replica, time.Now, t.Log, t.Meter)
+	if err != nil {
+		return nil, err
+	}
+	store.Announce = announcer.Announce
+	return persistence.NewTail(client, time.Now, t.Log, t.Meter)
 }

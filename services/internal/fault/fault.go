@@ -46,6 +46,7 @@ const (
 	CodeOrigin          Code = "origin.forbidden"
 	CodeForbidden       Code = "permission.denied"
 	CodeRate            Code = "rate.exceeded"
+	CodeManyListeners   Code = "stream.too_many_listeners"
 	CodeStarting        Code = "service.starting"
 	CodeUnavailable     Code = "service.unavailable"
 	CodeOverloaded      Code = "service.overloaded"
@@ -82,6 +83,7 @@ var table = map[Code]row{
 	CodeOrigin:          {Denied, http.StatusForbidden, "The origin is not listed"},
 	CodeForbidden:       {Denied, http.StatusForbidden, "Permission denied"},
 	CodeRate:            {Unavailable, http.StatusTooManyRequests, "Too many events"},
+	CodeManyListeners:   {Unavailable, http.StatusTooManyRequests, "Too many listeners"},
 	CodeStarting:        {Unavailable, http.StatusServiceUnavailable, "Starting"},
 	CodeUnavailable:     {Unavailable, http.StatusServiceUnavailable, "Temporarily unavailable"},
 	CodeOverloaded:      {Unavailable, http.StatusServiceUnavailable, "Overloaded"},

@@ -1,0 +1,64 @@
+package persistence
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+)
+
+// The values of --retention.
+const (
+	RetentionEnforce = "enforce" // what is due is deleted
+	RetentionReport  = "report"  // GET /v1/retention tells what would be
+)
+
+// handleRetention serves the dry run.
+func handleRetention(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
+	const path = "/v1/retention"
+	mux.Handle("GET "+path, observer.Route(path, kit.Handler(retried(r.due), r.decodeDue, reply[Due])))
+	mux.Handle(path, kit.MethodNotAllowed(http.MethodGet))
+}
+
+func (r *Reader) due(ctx context.Context, q dueQuestion) (Due, error) {
+	return r.Retention.Due(ctx, r.Store, q)
+}
+
+// decodeDue lets those ask who may read everything: days are everybody's.
+func (r *Reader) decodeDue(ctx context.Context, req *http.Request) (q dueQuestion, err error) {
+	own, err := r.manages(ctx, req)
+	if err != nil {
+		return q, err
+	}
+	if own != uuid.Nil {
+		return q, fault.New(fault.CodeForbidden, "retention is of all applications; the operator's token or the admin token is missing")
+	}
+	given, err := kit.Parameters(req, "application", "retention")
+	if err != nil {
+		return q, err
+	}
+	application, named := given["application"]
+	retention, tried := given["retention"]
+	if named != tried {
+		return q, fault.New(fault.CodeParameter, "application and retention go together: what would be due if that application had this retention")
+	}
+	if !named {
+		return q, nil
+	}
+	if q.application = r.resolve(application); q.application == uuid.Nil {
+		if err := r.Keys.Ready(); err != nil { // it may be known by now
+			return q, err
+		}
+		return q, fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
+	}
+	q.retention, err = time.ParseDuration(retention)
+	if err != nil || q.retention <= 0 || q.retention > registry.LimitRetention {
+		return q, fault.New(fault.CodeParameter, "retention must be a duration like 720h, above 0 and at most "+registry.LimitRetention.String())
+	}
+	return q, nil
+}
