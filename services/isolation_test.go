@@ -30,13 +30,6 @@ func TestSlowReadsDoNotKeepEventsFromBeingStored(t *testing.T) {
 	}
 	locker, observer := connect(), connect()
 	defer observer.Close(t.Context()) //nolint:errcheck // the test's end
-	if _, err := locker.Exec(t.Context(), "BEGIN; LOCK persistence.failures IN ACCESS EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
-	}
-	var reads sync.WaitGroup
-	for range 12 {
-		reads.Go(func() { s.do(http.MethodGet, s.persistence.URL+"/v1/failures", "Bearer "+a.key, nil) })
-	}
 	count := func(want int, sql string) {
 		eventually(t, func() error {
 			var n int
@@ -47,8 +40,16 @@ func TestSlowReadsDoNotKeepEventsFromBeingStored(t *testing.T) {
 			return err
 		})
 	}
-	const waitingReads = `SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessShareLock'
-		AND relation = 'persistence.failures'::regclass` // an index that is made waits as well, in another mode
+	// Indexes are made beside writers at the start, and wait for whoever locks.
+	count(1, "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('persistence.sessions_first') AND indisvalid")
+	if _, err := locker.Exec(t.Context(), "BEGIN; LOCK persistence.failures IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	var reads sync.WaitGroup
+	for range 12 {
+		reads.Go(func() { s.do(http.MethodGet, s.persistence.URL+"/v1/failures", "Bearer "+a.key, nil) })
+	}
+	const waitingReads = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'persistence.failures'::regclass"
 	count(8, waitingReads)
 	if status, body := s.post(a, eventJSON(0, 0)); status != http.StatusAccepted {
 		t.Fatalf("answered %d %s", status, body)
