@@ -231,7 +231,7 @@ func (e *Eraser) round(ctx context.Context) (left bool, err error) {
 	for i := range pending {
 		err := e.carryOut(ctx, &pending[i])
 		left = left || err == nil || errors.Is(err, errElsewhere) || errors.Is(err, errUnaware)
-		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errUnaware) {
+		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errUnaware) && !errors.Is(err, errDetached) {
 			errs = append(errs, fmt.Errorf("erase %s: %w", pending[i].target, err))
 		}
 	}

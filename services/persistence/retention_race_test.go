@@ -170,6 +170,38 @@ func TestRetentionIsTakenOver(t *testing.T) {
 	f.same("events", []string{"0.0"}, f.ids(shop))
 }
 
+// TestErasuresWaitForDetachedDays: what is in them is out of sight, and may belong to who is erased; and what comes after
+// an erasure is not taken for it.
+func TestErasuresWaitForDetachedDays(t *testing.T) {
+	t.Parallel()
+	for name, erased := range map[string]target{"an application": {application: shop}, "a session": {session: "s"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			now := time.Now().UTC()
+			log := applicationLog{}
+			log.keep(shop, 8*day)
+			old := now.Truncate(day).Add(-10 * day)
+			f.insert(f.request(shop, at(item("a", "s", ""), old), at(item("b", "s", ""), old), item("c", "s", "")))
+			f.must(f.store.detach(t.Context(), old, detachPatience, func([]uuid.UUID) bool { return true }))
+			_, err := f.store.requestErasure(t.Context(), erased, now)
+			f.must(err)
+			_, err = f.eraser(f.store).round(t.Context())
+			f.must(err)
+			pending := "SELECT count(*) FROM " + erased.table() + " WHERE finished_at IS NULL"
+			f.same("pending", 1, f.count(pending))
+			f.same("events", []string{}, f.ids(shop))
+			f.later()
+			f.insert(f.request(shop, item("d", "s", "")))
+			f.must(f.retention(f.replica("other"), log, &now).Round(t.Context()))
+			f.finish(f.store)
+			f.same("pending", 0, f.count(pending))
+			f.same("events", []string{"d"}, f.ids(shop))
+			f.consistent("afterwards")
+		})
+	}
+}
+
 // TestRetentionByManyAtOnce: one does it, and the others leave it to him.
 func TestRetentionByManyAtOnce(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,8 @@ var (
 	errElsewhere = errors.New("another replica is at it")
 	// errUnaware says that a transaction still runs that may not know the erasure: what it stores has to be erased, too.
 	errUnaware = errors.New("a batch from before is still running")
+	// errDetached says that retention has taken a day out of sight whose rows are not all gone, the erased ones among them.
+	errDetached = errors.New("a day is detached and not dropped yet")
 )
 
 // sweep erases what was received of one target up to a cut-off.
@@ -54,6 +56,10 @@ func (e *Eraser) carryOut(ctx context.Context, s *sweep) error {
 		if err := e.all(ctx, s); err != nil {
 			return err
 		}
+	}
+	// A day that is detached from here on was swept.
+	if err := s.store.dropped(ctx); err != nil {
+		return err
 	}
 	if err := s.transaction(ctx, func(tx pgx.Tx) (int64, error) { return 0, s.finish(ctx, tx, e.now()) }); err != nil {
 		return err
@@ -112,6 +118,16 @@ func (s *sweep) transaction(ctx context.Context, chunk func(pgx.Tx) (int64, erro
 		_, err = tx.Exec(ctx, "UPDATE "+s.table()+" SET erased = erased + $2 WHERE "+s.row(), s.arg(), rows)
 		return err
 	})
+}
+
+// dropped tells whether all days are gone that retention has detached: errDetached.
+func (p *Postgres) dropped(ctx context.Context) error {
+	var left bool
+	err := p.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM persistence.expired_days)").Scan(&left)
+	if err == nil && left {
+		err = errDetached
+	}
+	return err
 }
 
 // batches lists the transactions of batches that are running now, of all replicas.
