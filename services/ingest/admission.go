@@ -93,6 +93,7 @@ type hold struct {
 	header    http.Header              // of its answer
 	owner     owner
 	bytes     int64
+	has       *turns // in which it has a turn; nil: it has none
 }
 
 // begin names the request's owner, and takes what every request costs.
@@ -140,7 +141,32 @@ func (h *hold) turn(ctx context.Context, n int) (done func(), err error) {
 	if n > lightBytes {
 		t = h.admission.heavy
 	}
-	return h.wait(ctx, t)
+	if _, err = h.wait(ctx, t); err != nil {
+		return nil, err
+	}
+	h.has = t
+	return h.end, nil
+}
+
+// heavier waits for a turn for much work, in place of the one for little.
+func (h *hold) heavier(ctx context.Context) error {
+	if h == nil || h.has == h.admission.heavy {
+		return nil
+	}
+	h.end()
+	if _, err := h.wait(ctx, h.admission.heavy); err != nil {
+		return err
+	}
+	h.has = h.admission.heavy
+	return nil
+}
+
+// end ends the turn that the request has, if any.
+func (h *hold) end() {
+	if h.has != nil {
+		h.has.done()
+		h.has = nil
+	}
 }
 
 // way waits until n bytes may be sent to Redis; done ends it.

@@ -62,10 +62,14 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err != nil {
 		return Submission{}, err
 	}
+	if name := notText(r.Header); form.binary && name != "" {
+		return Submission{}, fault.New(fault.CodeParameter, strings.ToLower(name)+" is not UTF-8; percent-encode what is not ASCII")
+	}
 	sub := Submission{
 		Principal:      principal,
 		ArrivedAt:      d.now().UTC().Truncate(time.Microsecond), // nothing of the body was read yet
 		form:           form,
+		header:         r.Header,
 		Strict:         prefersStrict(r.Header),
 		IdempotencyKey: idempotencyKey,
 		TraceParent:    stream.TraceParent(ctx),
@@ -81,11 +85,6 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	}
 	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {
 		return Submission{}, err
-	}
-	if form.binary {
-		if err = d.structured(&sub, r.Header); err != nil {
-			return Submission{}, err
-		}
 	}
 	sub.Body = *sub.buffer
 	return sub, nil
@@ -113,24 +112,6 @@ func idempotencyKeyOf(h http.Header) (string, error) {
 	default:
 		return keys[0], nil
 	}
-}
-
-// structured puts a CloudEvent that came in binary mode in its JSON format where its data was.
-func (d *decoder) structured(sub *Submission, h http.Header) error {
-	if name := notText(h); name != "" {
-		d.buffers.put(sub.buffer)
-		return fault.New(fault.CodeParameter, strings.ToLower(name)+" is not UTF-8; percent-encode what is not ASCII")
-	}
-	data := sub.buffer
-	sub.buffer = d.buffers.get()
-	*sub.buffer = appendStructured((*sub.buffer)[:0], h, sub.form, *data)
-	err := sub.hold.take(cap(*sub.buffer))
-	sub.hold.give(cap(*data))
-	d.buffers.put(data)
-	if err != nil {
-		d.buffers.put(sub.buffer)
-	}
-	return err
 }
 
 // prefersStrict reads Prefer: handling=strict (RFC 7240). Of several handlings the first counts; parameters mean nothing.

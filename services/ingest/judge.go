@@ -21,6 +21,7 @@ type worker struct {
 	counted  []event.Item        // what is only counted of the request
 	scratch  []byte
 	checks   check.Judge
+	body     []byte // of a CloudEvent in binary mode, in its JSON format
 }
 
 // readEvent is an event as far as it could be read.
@@ -34,11 +35,15 @@ type readEvent struct {
 func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budget) (*Receipt, error) {
 	items := w.request.Items[:0]
 	w.events = w.events[:0]
+	if sub.form.binary {
+		sub.Body = w.structured(&sub)
+	}
 	err := w.split(&sub, func(line int, raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
 		e := readEvent{line: line}
 		if refusal == nil {
 			e.readable = true
 			e.Event, refusal = sub.form.format.Decode(doc, true)
+			e.Forget()
 			if sub.Credential == "" {
 				e.ID = event.PublicID(e.ID)
 			}
@@ -55,7 +60,6 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
 	}
 	clear(w.seen)
-	w.checks.Begin(sub.Rules)
 	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
 	for i := range items {
 		item, e := &items[i], &w.events[i]

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -59,9 +60,22 @@ type Submission struct {
 	TraceParent    string   // of a sampled request
 	TraceID        [16]byte // zero when the request had no trace
 
+	header    http.Header      // of the request; a CloudEvent in binary mode has its attributes there
 	buffer    *[]byte          // holds Body; the HTTP side's
 	hold      *hold            // what the request holds of the memory for all
 	allowance *quota.Allowance // what it may draw on; nil: nothing limits it
+}
+
+// bytes is what a receipt and its answer hold.
+func (r *Receipt) bytes() int {
+	const quoted = 6 // bytes that one of a text has in JSON at most
+	total := verdictBytes * len(r.Verdicts)
+	for _, v := range r.Verdicts {
+		if v.Refusal != nil {
+			total += (1 + quoted) * (len(v.Refusal.Detail) + len(v.Refusal.Pointer))
+		}
+	}
+	return total
 }
 
 // owner is on whose account the submission is.

@@ -25,12 +25,15 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 	}
 	defer done()
 	need := judgingBytes(len(sub.Body))
+	if sub.form.binary {
+		need += structuredBytes(len(sub.Body))
+	}
 	if err := sub.hold.take(need); err != nil {
 		return nil, nil, err
 	}
 	defer sub.hold.give(need)
 	w := s.workers.Get().(*worker)
-	receipt, err := s.judgedBy(w, sub)
+	receipt, err := s.judgedBy(ctx, w, sub)
 	if err != nil {
 		s.putAway(w, len(sub.Body))
 		return nil, nil, err
@@ -38,7 +41,7 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 	payload := s.payloads.get()
 	*payload = event.AppendRequest((*payload)[:0], &w.request)
 	s.putAway(w, len(sub.Body))
-	if err := sub.hold.take(cap(*payload) + verdictBytes*len(receipt.Verdicts)); err != nil {
+	if err := sub.hold.take(cap(*payload) + receipt.bytes()); err != nil {
 		s.payloads.put(payload)
 		s.budget.giveBack(sub.owner(), receipt.spent)
 		return nil, nil, err
@@ -46,11 +49,11 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 	return receipt, payload, nil
 }
 
-// judgedBy has a worker judge a request, whose hold takes what checks against schemas need. When there is no memory for
-// one, the request is not judged at all: it may have any verdict when it is sent again.
-func (s *Service) judgedBy(w *worker, sub *Submission) (*Receipt, error) {
-	w.checks.Reserve(sub.hold.reserve)
-	defer w.checks.Reserve(nil)
+// judgedBy has a worker judge a request, whose hold takes what checks against schemas need. When there is no memory or no
+// turn for one, the request is not judged at all: it may have any verdict when it is sent again.
+func (s *Service) judgedBy(ctx context.Context, w *worker, sub *Submission) (*Receipt, error) {
+	w.checks.Begin(sub.Rules, sub.hold.reserve, func() error { return sub.hold.heavier(ctx) })
+	defer w.checks.End()
 	receipt, err := w.judge(*sub, s.sequencer, s.budget)
 	if err != nil {
 		return nil, err
