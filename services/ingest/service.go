@@ -16,6 +16,8 @@ import (
 // Publisher appends an encoded request durably; *stream.Producer does.
 type Publisher interface {
 	Publish(ctx context.Context, payload []byte, traceparent string) error
+	// Ailing tells that what was published last was not confirmed in time.
+	Ailing() bool
 }
 
 // Service accepts events.
@@ -105,7 +107,7 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 		s.budget.giveBack(sub.owner(), receipt.spent)
 		return nil, err
 	}
-	done, err := sub.hold.way(ctx, len(*payload))
+	done, err := sub.hold.way(ctx, len(*payload), s.publisher.Ailing)
 	if err != nil {
 		s.payloads.put(payload)
 		s.giveBack(&sub, receipt)
