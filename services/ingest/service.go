@@ -50,6 +50,14 @@ func (s *Service) Admit(a *Admission) { s.admission = a }
 // Limit has a Limiter bound what applications send; to be called before any request comes.
 func (s *Service) Limit(l *quota.Limiter) { s.limiter = l }
 
+// open answers why nothing of a principal's is let in now, or nil: what can be known before its body is read.
+func (s *Service) open(p keyring.Principal) error {
+	if p.Application.Policy.Suspended {
+		return fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
+	}
+	return s.safe()
+}
+
 // Submission is one authenticated POST.
 type Submission struct {
 	keyring.Principal
@@ -86,15 +94,12 @@ type Receipt struct {
 	spent costs // of the budget for what is recorded
 }
 
-// Accept takes a request in. When it returns a Receipt, what was accepted and the record of what was refused are on
-// Redis' disk. Errors are faults: Invalid when the body cannot be split into events, Denied when the application is
-// suspended, Unavailable when the application sends too much or Redis did not take it: then nothing or everything was
-// appended, and repeating with the same ids is safe.
+// Accept takes in a request that was let in. When it returns a Receipt, what was accepted and the record of what was refused are on
+// Redis' disk. Errors are faults: Invalid when the body cannot be split into events, Unavailable when the application
+// sends too much or Redis did not take it: then nothing or everything was appended, and repeating with the same ids is
+// safe.
 func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) {
-	if sub.Application.Policy.Suspended {
-		return nil, fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
-	}
-	if err := s.safe(); err != nil {
+	if err := s.safe(); err != nil { // it may not be any more: a body may take half a minute
 		return nil, err
 	}
 	receipt, payload, err := s.judged(ctx, &sub)
