@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,10 @@ type Admission struct {
 	mu   sync.Mutex
 	free int64
 	held map[owner]int64
+
+	closed  atomic.Bool        // the process stops
+	until   time.Time          // by when bodies must be here then
+	reading map[*hold]struct{} // whose body is not here yet
 }
 
 // NewAdmission shares memory out, in bytes.
@@ -61,7 +66,7 @@ func NewAdmission(memory int64) *Admission {
 		light: newTurns(min(2*processors, lightAtOnce)),
 		heavy: newTurns(min(max(processors-1, 1), heavyAtOnce)), // a processor is left for small requests
 		bulk:  newTurns(1), patience: turnPatience,
-		free: memory, held: map[owner]int64{},
+		free: memory, held: map[owner]int64{}, reading: map[*hold]struct{}{},
 	}
 }
 
@@ -99,6 +104,7 @@ type hold struct {
 	owner     owner
 	bytes     int64
 	waited    time.Duration // for turns
+	hurried   bool          // its body has less time than the server gives it
 }
 
 // begin names the request's owner, and takes what every request costs.

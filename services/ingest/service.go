@@ -50,8 +50,15 @@ func (s *Service) Admit(a *Admission) { s.admission = a }
 // Limit has a Limiter bound what applications send; to be called before any request comes.
 func (s *Service) Limit(l *quota.Limiter) { s.limiter = l }
 
+// Close is for a process that stops: what comes from now on is refused, and so is what has not come whole within
+// leaving. All else is finished.
+func (s *Service) Close() { s.admission.close() }
+
 // open answers why nothing of a principal's is let in now, or nil: what can be known before its body is read.
 func (s *Service) open(p keyring.Principal) error {
+	if s.admission.closed.Load() {
+		return errStopping
+	}
 	if p.Application.Policy.Suspended {
 		return fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
 	}
