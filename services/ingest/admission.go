@@ -104,6 +104,7 @@ type hold struct {
 	owner     owner
 	bytes     int64
 	waited    time.Duration // for turns
+	read      int           // bytes of its body, and of what that became
 	hurried   bool          // its body has less time than the server gives it
 }
 

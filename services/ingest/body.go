@@ -38,11 +38,13 @@ func (b *buffers) put(text *[]byte) {
 func (d *decoder) body(ctx context.Context, r *http.Request, c coding, h *hold) (*[]byte, error) {
 	text := d.buffers.get()
 	err := d.read(text, r, h)
+	h.handled(*text)
 	if err == nil && c != identity && len(*text) > 0 {
 		packed := text
 		text = d.buffers.get()
 		if err = h.take(cap(*text)); err == nil {
 			*text, err = d.expander.expand(ctx, h, *text, *packed, c)
+			h.handled(*text)
 		}
 		h.give(cap(*packed))
 		d.buffers.put(packed)
@@ -52,6 +54,13 @@ func (d *decoder) body(ctx context.Context, r *http.Request, c coding, h *hold) 
 		return nil, err
 	}
 	return text, nil
+}
+
+// handled notes what was read of a body, or made of it.
+func (h *hold) handled(text []byte) {
+	if h != nil {
+		h.read += len(text)
+	}
 }
 
 // read reads a body of at most event.MaxRequestBytes.

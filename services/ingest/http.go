@@ -84,13 +84,13 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err = sub.hold.begin(sub.owner()); err != nil {
 		return Submission{}, err
 	}
-	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {
-		return Submission{}, err
+	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err == nil && form.binary {
+		err = d.structured(&sub, r.Header)
 	}
-	if form.binary {
-		if err = d.structured(&sub, r.Header); err != nil {
-			return Submission{}, err
-		}
+	if err != nil {
+		sub.charge(err, sub.hold.read)
+		sub.tellLimit()
+		return Submission{}, err
 	}
 	sub.Body = *sub.buffer
 	return sub, nil

@@ -111,10 +111,14 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 	}
 	receipt, payload, err := s.judged(ctx, &sub)
 	if err != nil {
+		sub.charge(err, len(sub.Body))
 		return nil, err
 	}
 	// Refused events count, too: they cost what others cost, and each leaves a Failure.
 	if err := sub.allowance.Take(ctx, len(receipt.Verdicts)); err != nil {
+		if fault.KindOf(err) == fault.Unavailable { // else a full bucket is taken already
+			sub.charge(err, len(sub.Body))
+		}
 		s.payloads.put(payload)
 		s.budget.giveBack(sub.owner(), receipt.spent)
 		return nil, err
