@@ -11,6 +11,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // keptBuffer bounds the buffers that are kept: a few large bodies must not make every buffer large.
@@ -92,14 +93,15 @@ func (d *decoder) read(text *[]byte, r *http.Request, h *hold) (err error) {
 	case errors.As(err, &refused):
 		return err
 	case err != nil:
-		return fault.New(fault.CodeMalformed, "the body was cut off")
+		return kit.Unread(r, err)
 	case len(*text) > event.MaxRequestBytes:
 		return errBodyTooLarge
 	}
 	return nil
 }
 
-var errSlow = fault.New(fault.CodeTimeout, "the body came too slowly: it has 30 s at most, and a large one 10 s and a second more for every 192 KiB of it")
+var errSlow = fault.New(fault.CodeTimeout, "the body came too slowly: it has 30 s at most; one of more than 64 KiB, "+
+	"or of more than 4 KiB that does not tell its length, 10 s and a second more for every 192 KiB of it")
 
 var errBodyTooLarge = fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
 
