@@ -20,7 +20,7 @@ const maxIdempotencyKey = 255
 
 // Handler serves ingest's public port. failures may be nil.
 func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer *kit.Observer) *http.ServeMux {
-	d := &decoder{keys: keys, failures: failures, limiter: s.limiter, now: s.now, expander: newExpander()}
+	d := &decoder{open: s.open, keys: keys, failures: failures, limiter: s.limiter, now: s.now, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
 		defer d.buffers.put(sub.buffer)
@@ -35,8 +35,10 @@ func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer
 	return mux
 }
 
-// decoder turns a request into a Submission. It checks the credential before it reads the body.
+// decoder turns a request into a Submission. It checks the credential, and whether anything may be let in, before it
+// reads the body.
 type decoder struct {
+	open     func(keyring.Principal) error // the service's
 	keys     *keyring.Keyring
 	failures *kit.Failures
 	limiter  *quota.Limiter
@@ -48,6 +50,9 @@ type decoder struct {
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
 	principal, err := d.authenticate(ctx, r)
 	if err != nil {
+		return Submission{}, err
+	}
+	if err = d.open(principal); err != nil {
 		return Submission{}, err
 	}
 	form, err := formOf(r.Header)
@@ -84,6 +89,8 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 		return Submission{}, err
 	}
 	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {
+		sub.charge(err, sub.hold.read)
+		sub.tellLimit()
 		return Submission{}, err
 	}
 	sub.Body = *sub.buffer

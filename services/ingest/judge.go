@@ -44,8 +44,11 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 			e.readable = true
 			e.Event, refusal = sub.form.format.Decode(doc, true)
 			e.Forget()
-			if sub.Credential == "" {
+			switch {
+			case sub.Credential == "":
 				e.ID = event.PublicID(e.ID)
+			case refusal == nil && event.Reserved(e.ID):
+				refusal = errReserved
 			}
 		}
 		items, w.events = append(items, event.Item{Original: raw, Format: sub.form.format, Refusal: refusal}), append(w.events, e)
@@ -93,6 +96,10 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 	}
 	w.close(receipt, sequencer)
 	return receipt, nil
+}
+
+var errReserved = &event.Refusal{
+	Code: event.CodeConflict, Detail: "ids that begin with public: are those of web pages' events, which have no secret", Pointer: "/id",
 }
 
 // split calls read for every event of a body, with its line where lines are events.

@@ -140,7 +140,10 @@ func serve(ctx context.Context, c config) error {
 	// Actors are interrupted in this order: the door closes and drains before the producer stops and limits are settled.
 	var g run.Group
 	g.Add(ports.Stopped(ctx))
-	g.Add(ports.Public.Run, ports.Public.Stop)
+	g.Add(ports.Public.Run, func(err error) {
+		service.Close() // first: a body may take longer than requests in hand have
+		ports.Public.Stop(err)
+	})
 	g.Add(ops.Actor(ctx, producer.Run))
 	g.Add(ops.Actor(ctx, limiter.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))

@@ -27,7 +27,7 @@ const (
 	// maxTraces of one entry: OpenTelemetry's default limit of links of a span.
 	maxTraces = 128
 	// publishBudget is how long one entry is tried before its requests are answered 503, and how long a request may
-	// wait for its turn: behind a dead Redis nobody waits for more than two budgets.
+	// wait in the queue: behind a dead Redis no Publish takes more than two budgets.
 	publishBudget = 5 * time.Second
 	retryPause    = 20 * time.Millisecond
 )
@@ -119,6 +119,9 @@ func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent stri
 		}
 	}
 }
+
+// Ailing tells that the last entry was not confirmed in time, whether or not Redis has come back since.
+func (p *Producer) Ailing() bool { return p.ailing.Load() }
 
 // Run appends what is published until the context ends, and then what still waits. Stop the callers of Publish first.
 func (p *Producer) Run(ctx context.Context) error {
