@@ -71,7 +71,7 @@ func (w *World) startServers(ctx context.Context) (err error) {
 		w.DiskDir = redisDir
 	}
 	w.Redis, err = servers.StartRedis(ctx, servers.RedisOptions{
-		Dir: redisDir, LogFile: filepath.Join(w.options.Dir, "redis.log"), Settings: w.options.RedisSettings,
+		Dir: redisDir, LogFile: filepath.Join(w.options.Dir, "redis.log"), Settings: w.options.RedisSettings, Env: w.noting(),
 	})
 	if err != nil {
 		return fmt.Errorf("start servers: %w", err)
