@@ -26,7 +26,7 @@ const (
 //go:embed trim.lua
 var trimSource string
 
-// trimScript deletes what every group has acknowledged, and nothing else.
+// trimScript deletes what every group has acknowledged, but for the tail, and nothing else.
 var trimScript = redis.NewScript(trimSource)
 
 // Backlog is what is in the streams and not yet stored.
@@ -41,6 +41,8 @@ type Keeper struct {
 	client redis.UniversalClient
 	want   int
 	log    *slog.Logger
+	tail   Tail
+	tailed tailMetrics
 
 	now func() time.Time
 
@@ -120,9 +122,10 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read redis time: %w", err)
 	}
+	marks, holding := k.hold(ctx, keys) // without the store nothing is trimmed, and everything measured
 	var total Backlog
-	for _, key := range keys {
-		answer, err := trimScript.Run(ctx, k.client, []string{key}, event.PersistenceGroup).Int64Slice()
+	for i, key := range keys {
+		answer, err := trimScript.Run(ctx, k.client, []string{key, event.StoreKey(i)}, k.trimming(key, marks, now, len(keys))...).Int64Slice()
 		if err != nil {
 			return fmt.Errorf("trim %s: %w", key, err)
 		}
@@ -141,5 +144,5 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	k.mu.Lock()
 	k.backlog, k.memory, k.measured = total, memory, k.now()
 	k.mu.Unlock()
-	return nil
+	return holding
 }
