@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
 const (
@@ -149,7 +150,7 @@ func (l *ErasureLog) Compare(ctx context.Context) error {
 
 // Anchor is that of the store, and has a store that is another one know what was erased before anything is delivered to
 // it again. One caller at a time may be in it.
-func (l *ErasureLog) Anchor(ctx context.Context, settle func(store string, marks map[string]string) (map[string]string, error)) (store string, marks map[string]string, err error) {
+func (l *ErasureLog) Anchor(ctx context.Context, settle stream.Settle) (marks map[string]string, err error) {
 	return l.store.Anchor(ctx, func(store string, marks map[string]string) (map[string]string, error) {
 		if store != l.seen {
 			if err := l.Compare(ctx); err != nil {

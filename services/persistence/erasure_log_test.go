@@ -132,7 +132,7 @@ func TestAnchorComparesFirst(t *testing.T) {
 	f := newFixture(t)
 	log, client := f.erasureLog(time.Now)
 	f.must(log.note(t.Context(), noted{shop, time.Now()}))
-	_, _, err := log.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
+	_, err := log.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
 		if n := f.count("SELECT count(*) FROM persistence.erasures"); n != 1 {
 			t.Errorf("%d erasures are known, want 1", n)
 		}
@@ -141,7 +141,7 @@ func TestAnchorComparesFirst(t *testing.T) {
 	f.must(err)
 	log.seen = ""
 	_ = client.Close()
-	if _, _, err := log.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
+	if _, err := log.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
 		t.Error("settled without")
 		return nil, nil
 	}); err == nil {

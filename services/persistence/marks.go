@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 
 // Anchor is stream.Anchor. What was committed before a mark was moved is in every copy of the database that has the mark:
 // the write-ahead log has one order, and a standby or a backup has a beginning of it.
-func (p *Postgres) Anchor(ctx context.Context, settle func(store string, marks map[string]string) (map[string]string, error)) (store string, marks map[string]string, err error) {
+func (p *Postgres) Anchor(ctx context.Context, settle stream.Settle) (marks map[string]string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, markTime)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
@@ -29,7 +31,8 @@ func (p *Postgres) Anchor(ctx context.Context, settle func(store string, marks m
 		if err != nil {
 			return err
 		}
-		if store, err = identify(ctx, tx); err != nil {
+		store, err := identify(ctx, tx)
+		if err != nil {
 			return err
 		}
 		if marks, err = settle(store, before); err != nil {
@@ -38,9 +41,9 @@ func (p *Postgres) Anchor(ctx context.Context, settle func(store string, marks m
 		return writeMarks(ctx, tx, before, marks)
 	})
 	if err != nil {
-		return "", nil, fmt.Errorf("move marks: %w", err)
+		return nil, fmt.Errorf("move marks: %w", err)
 	}
-	return store, marks, nil
+	return marks, nil
 }
 
 // identify names the database that answers, since its server was started last. A standby that was promoted, a backup that

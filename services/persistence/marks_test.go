@@ -16,11 +16,13 @@ func TestMarksAreMovedByOneReplicaAndKeptWithTheDatabase(t *testing.T) {
 	f := newFixture(t)
 	other := f.replica("second")
 	want := map[string]string{"s": "1-2", "t": "3-4"}
-	name, marks, err := f.store.Anchor(t.Context(), func(_ string, before map[string]string) (map[string]string, error) {
+	var name, again string
+	marks, err := f.store.Anchor(t.Context(), func(store string, before map[string]string) (map[string]string, error) {
 		if len(before) != 0 {
 			t.Errorf("a new database has marks %v", before)
 		}
-		_, none, err := other.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
+		name = store
+		none, err := other.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
 			t.Error("two replicas move marks at once")
 			return nil, nil
 		})
@@ -34,12 +36,13 @@ func TestMarksAreMovedByOneReplicaAndKeptWithTheDatabase(t *testing.T) {
 		t.Errorf("committed: %s", diff)
 	}
 	trouble := errors.New("trouble")
-	if _, marks, err = other.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
+	if marks, err = other.Anchor(t.Context(), func(string, map[string]string) (map[string]string, error) {
 		return map[string]string{"s": "9-9"}, trouble
 	}); !errors.Is(err, trouble) || marks != nil {
 		t.Errorf("%v, %v of marks that could not be settled", marks, err)
 	}
-	again, _, err := other.Anchor(t.Context(), func(_ string, before map[string]string) (map[string]string, error) {
+	_, err = other.Anchor(t.Context(), func(store string, before map[string]string) (map[string]string, error) {
+		again = store
 		if diff := cmp.Diff(want, before); diff != "" {
 			t.Errorf("read again: %s", diff)
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
@@ -23,11 +22,14 @@ const (
 	keepFor = 30 * time.Second
 )
 
+//go:embed groups.lua
+var groupsSource string
+
 //go:embed trim.lua
 var trimSource string
 
 // trimScript deletes what every group has acknowledged, but for the tail, and nothing else.
-var trimScript = redis.NewScript(trimSource)
+var trimScript = redis.NewScript(groupsSource + trimSource)
 
 // Backlog is what is in the streams and not yet stored.
 type Backlog struct {
@@ -124,8 +126,8 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	}
 	marks, holding := k.hold(ctx, keys) // without the store nothing is trimmed, and everything measured
 	var total Backlog
-	for i, key := range keys {
-		answer, err := trimScript.Run(ctx, k.client, []string{key, event.StoreKey(i)}, k.trimming(key, marks, now, len(keys))...).Int64Slice()
+	for _, key := range keys {
+		answer, err := trimScript.Run(ctx, k.client, []string{key}, k.trimming(key, marks, now, len(keys))...).Int64Slice()
 		if err != nil {
 			return fmt.Errorf("trim %s: %w", key, err)
 		}

@@ -37,15 +37,18 @@ const (
 type Anchor interface {
 	// Anchor gives settle the marks and a text that names this very database since its last start, and keeps the marks
 	// that settle returns, in one transaction that no other replica has at the same time. While another one has it,
-	// settle is not called, and marks are nil. It returns what is committed.
-	Anchor(ctx context.Context, settle func(store string, marks map[string]string) (map[string]string, error)) (store string, marks map[string]string, err error)
+	// settle is not called, and marks are nil. It returns the marks that are committed.
+	Anchor(ctx context.Context, settle Settle) (marks map[string]string, err error)
 }
+
+// Settle is what an Anchor calls.
+type Settle func(store string, marks map[string]string) (moved map[string]string, err error)
 
 //go:embed settle.lua
 var settleSource string
 
 // settleScript has a stream delivered again from the store's mark on when the store may have gone back.
-var settleScript = redis.NewScript(settleSource)
+var settleScript = redis.NewScript(groupsSource + settleSource)
 
 type tailMetrics struct{ rewound metric.Int64Counter }
 
@@ -61,36 +64,27 @@ func (k *Keeper) Hold(tail Tail, meter metric.Meter) error {
 	return nil
 }
 
-// settled is what the store has committed of the streams.
-type settled struct {
-	store string
-	marks map[string]string // by stream; none: not known now
-}
-
-// said is what is remembered of it beside a stream.
-func said(store, mark string) string { return store + " " + mark }
-
 // hold settles the streams with the store. Marks go up only with what the store has committed: an entry is acknowledged
 // after its transaction, and the mark is moved by a later one. So a copy of the database that has the mark has all
 // entries below it, however old it is.
-func (k *Keeper) hold(ctx context.Context, keys []string) (settled, error) {
+func (k *Keeper) hold(ctx context.Context, keys []string) (marks map[string]string, err error) {
 	if k.tail.For == 0 {
-		return settled{}, nil
+		return nil, nil
 	}
-	store, marks, err := k.tail.Anchor.Anchor(ctx, func(store string, marks map[string]string) (map[string]string, error) {
+	marks, err = k.tail.Anchor.Anchor(ctx, func(store string, marks map[string]string) (map[string]string, error) {
 		return k.settle(ctx, keys, store, marks)
 	})
 	if err != nil {
-		return settled{}, fmt.Errorf("settle streams with the store: %w", err)
+		return nil, fmt.Errorf("settle streams with the store: %w", err)
 	}
-	return settled{store, marks}, nil
+	return marks, nil
 }
 
 func (k *Keeper) settle(ctx context.Context, keys []string, store string, marks map[string]string) (map[string]string, error) {
 	moved, again := map[string]string{}, 0
 	for i, key := range keys {
 		answer, err := settleScript.Run(ctx, k.client, []string{key, event.StoreKey(i)},
-			event.PersistenceGroup, said(store, marks[key]), marks[key]).Slice()
+			event.PersistenceGroup, store, marks[key]).Slice()
 		if err == nil && len(answer) != 2 {
 			err = errors.New("an answer of another form")
 		}
@@ -112,14 +106,10 @@ func (k *Keeper) settle(ctx context.Context, keys []string, store string, marks 
 }
 
 // trimming are the arguments of trimScript for one stream.
-func (k *Keeper) trimming(key string, h settled, now time.Time, streams int) []any {
+func (k *Keeper) trimming(key string, marks map[string]string, now time.Time, streams int) []any {
 	if k.tail.For == 0 {
-		return []any{"+", "", 0, "", event.PersistenceGroup}
-	}
-	mark, remember := h.marks[key], ""
-	if mark != "" {
-		remember = said(h.store, mark)
+		return []any{"+", "", 0, event.PersistenceGroup}
 	}
 	from := strconv.FormatInt(max(0, now.Add(-k.tail.For).UnixMilli()), 10) + "-0"
-	return []any{mark, from, k.tail.Bytes / int64(streams), remember, event.PersistenceGroup}
+	return []any{marks[key], from, k.tail.Bytes / int64(streams), event.PersistenceGroup}
 }
