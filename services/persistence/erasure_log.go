@@ -124,7 +124,7 @@ func (l *ErasureLog) Compare(ctx context.Context) error {
 	since := l.now().Add(-erasureKept)
 	err := l.client.ZRemRangeByScore(ctx, erasureKey, "-inf", fmt.Sprint("(", since.UnixMilli())).Err()
 	if unpermitted(err) {
-		l.log.ErrorContext(ctx, "Redis' user may not keep what was erased: a restored backup would bring it back", "key", erasureKey, "error", err)
+		l.log.ErrorContext(ctx, "the user of redis may not keep what was erased: a restored backup would bring it back", "key", erasureKey, "error", err)
 		return nil
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func workplace(t *testing.T) string {
 			_ = os.RemoveAll(dir)
 		}
 	})
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's user has to pass it
+	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -37,7 +37,7 @@ func newFixture(t *testing.T) *fixture {
 			_ = os.RemoveAll(f.dir)
 		}
 	})
-	f.must(os.Chmod(f.dir, 0o711)) //nolint:gosec // PostgreSQL's user has to pass it
+	f.must(os.Chmod(f.dir, 0o711))
 	f.must(build.Services(t.Context(), build.Options{Dir: filepath.Join(f.dir, "bin")}))
 	return f
 }

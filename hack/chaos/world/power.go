@@ -84,6 +84,6 @@ func readSynced(path string) (map[uint64]int64, error) {
 		if _, err := io.ReadFull(notes, record[:]); err != nil {
 			return synced, nil //nolint:nilerr // the end
 		}
-		synced[binary.NativeEndian.Uint64(record[:])] = int64(binary.NativeEndian.Uint64(record[8:])) //nolint:gosec // a length
+		synced[binary.NativeEndian.Uint64(record[:])] = int64(binary.NativeEndian.Uint64(record[8:]))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,9 +48,7 @@ func (w *World) FollowRedis(ctx context.Context, delay time.Duration) (*Standby,
 		return nil, err
 	}
 	settings := map[string]string{"replicaof": "127.0.0.1 " + s.Link.port()}
-	for name, value := range w.options.RedisSettings {
-		settings[name] = value
-	}
+	maps.Copy(settings, w.options.RedisSettings)
 	dir := filepath.Join(w.options.Dir, "redis-replica")
 	s.redis, err = servers.StartRedis(ctx, servers.RedisOptions{Dir: dir, LogFile: filepath.Join(w.options.Dir, "redis-replica.log"), Settings: settings})
 	if err != nil {
