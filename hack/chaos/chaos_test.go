@@ -41,6 +41,7 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		"-seeds=x":        "neither a number nor a range",
 		"seed":            `unexpected argument "seed"`,
 		"-bugs=butterfly": `there is no bug "butterfly"`,
+		"-failover=hope":  `there is no setting "hope"`,
 	} {
 		if err := run(t.Context(), []string{args}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

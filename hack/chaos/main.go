@@ -27,6 +27,7 @@ type config struct {
 	keep     bool
 	check    string
 	bugs     string
+	failover string
 
 	ingests, persistences, clients int
 }
@@ -55,6 +56,7 @@ func parse(args []string) (*config, error) {
 	fs.BoolVar(&c.keep, "keep", false, "keep history and logs also of runs in which nothing was found")
 	fs.StringVar(&c.check, "check", "", "judge the run in this `directory` again, and do nothing else")
 	fs.StringVar(&c.bugs, "bugs", "", "plant bugs, by their `names` or all, and tell after how many seeds each was caught; list lists them")
+	fs.StringVar(&c.failover, "failover", "", "fail over to replicas and standbys, in the settings with these `names` or in all, and tell what was lost; list lists them")
 	fs.IntVar(&c.ingests, "ingest", 2, "`replicas` of ingest, at least 2")
 	fs.IntVar(&c.persistences, "persistence", 2, "`replicas` of persistence, at least 2")
 	fs.IntVar(&c.clients, "clients", 8, "`number` of clients that post at once")
@@ -122,6 +124,8 @@ func run(ctx context.Context, args []string) error {
 		return recheck(c.check)
 	case c.bugs != "":
 		return c.plant(ctx)
+	case c.failover != "":
+		return c.failOver(ctx)
 	default:
 		return c.run(ctx)
 	}

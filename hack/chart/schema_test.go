@@ -121,6 +121,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`ingest: {requestMemory: 63}`,
 		`ingest: {maxBacklog: -1}`,
 		`ingest: {publicRate: -1}`,
+		`redis: {existing: {replicas: 6}}`,
+		`persistence: {tailSeconds: 259201}`,
+		`persistence: {tailMemory: 0}`,
 		`trustedProxies: [10.0.0.0/8, 10.0.0.0/8]`,
 	} {
 		refuse(t, parseYAML(t, []byte(values)))

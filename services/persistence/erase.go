@@ -52,6 +52,7 @@ type Eraser struct {
 	now   func() time.Time
 	log   *slog.Logger
 	nudge chan struct{} // a request was recorded here
+	noted *ErasureLog   // outlives the database; nil: nothing does
 
 	pending metric.Int64Gauge
 	rows    metric.Int64Counter
@@ -72,6 +73,9 @@ func NewEraser(store *Postgres, now func() time.Time, log *slog.Logger, meter me
 	return &Eraser{store: store, now: now, log: log, nudge: make(chan struct{}, 1), pending: pending, rows: rows}, nil
 }
 
+// Remember has every erasure written down in a log as well before it is answered.
+func (e *Eraser) Remember(log *ErasureLog) { e.noted = log }
+
 // Erase erases all that an application has sent until now. It waits for some seconds; from then on the erasure is
 // Erasing and goes on by itself, and Erase may be called again to see how far it is.
 //
@@ -89,6 +93,11 @@ func (e *Eraser) Erase(ctx context.Context, application uuid.UUID) (Erasure, err
 	select {
 	case e.nudge <- struct{}{}:
 	default: // the worker was told already
+	}
+	if e.noted != nil {
+		if err := e.noted.note(ctx, noted{application, endOf(cutOff).Add(-time.Millisecond)}); err != nil {
+			return Erasure{}, err
+		}
 	}
 	return e.await(ctx, application, cutOff, began.Add(2*maxSkew))
 }

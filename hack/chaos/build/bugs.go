@@ -1,16 +1,15 @@
 package build
 
 const (
-	consumer    = "services/internal/stream/consumer.go"
-	recovery    = "services/internal/stream/recover.go"
-	producer    = "services/internal/stream/producer.go"
-	partitions  = "services/internal/stream/partitions.go"
-	write       = "services/persistence/write.go"
-	pool        = "services/internal/postgres/postgres.go"
-	durability  = "services/internal/postgres/durability.go"
-	fewSeeds    = 5  // of 20 seconds
-	moreSeeds   = 10 // where two faults have to meet
-	rarelySeeds = 20 // where a SIGKILL has to come within a moment
+	consumer   = "services/internal/stream/consumer.go"
+	recovery   = "services/internal/stream/recover.go"
+	producer   = "services/internal/stream/producer.go"
+	partitions = "services/internal/stream/partitions.go"
+	write      = "services/persistence/write.go"
+	pool       = "services/internal/postgres/postgres.go"
+	durability = "services/internal/postgres/durability.go"
+	fewSeeds   = 5  // of 20 seconds
+	moreSeeds  = 10 // where two faults have to meet
 )
 
 // Bugs are the mistakes that are planted: each was made in some system, and each loses events or keeps them twice.
@@ -89,7 +88,7 @@ func Bugs() []Bug {
 		},
 		{
 			Name: "everysec", Why: "Redis writes its log once a second, and the services are told that this will do",
-			Faults: "kill-redis-busy-disk", Seeds: rarelySeeds, RedisSettings: map[string]string{"appendfsync": "everysec"},
+			Faults: "redis-power-loss", Seeds: fewSeeds, RedisSettings: map[string]string{"appendfsync": "everysec"},
 		},
 	}
 }

@@ -54,7 +54,7 @@ func Possible(run time.Duration) (names []string) {
 // Kills are the names of those that end a process by SIGKILL.
 func Kills() (names []string) {
 	for _, name := range Names() {
-		if strings.HasPrefix(name, "kill-") || name == "rename-consumer" {
+		if strings.HasPrefix(name, "kill-") || name == "rename-consumer" || name == powerLossRedis {
 			names = append(names, name)
 		}
 	}

@@ -100,4 +100,17 @@ func (l *Link) Cut() error {
 	return nil
 }
 
+// Point ends every connection, and leads new ones to another server.
+func (l *Link) Point(target string) error {
+	l.proxy.Stop()
+	l.proxy.Upstream = target
+	if err := l.proxy.Start(); err != nil {
+		return fmt.Errorf("lead link %s elsewhere: %w", l.Name, err)
+	}
+	return nil
+}
+
+// Break ends every connection, and refuses new ones.
+func (l *Link) Break() { l.proxy.Stop() }
+
 func (l *Link) close() { l.proxy.Stop() }

@@ -99,7 +99,7 @@ func (w *World) configure(s *Service) error {
 	if s.Kind == Auth {
 		s.env = append(s.env, "THEEYE_ISSUER_URL="+s.URL(), "THEEYE_SIGNING_KEY_ENCRYPTION="+encryptionKey)
 	}
-	s.args = []string{"--listen=" + s.public, "--ops-listen=" + s.ops}
+	s.args = append([]string{"--listen=" + s.public, "--ops-listen=" + s.ops}, w.options.Args[s.Kind]...)
 	return nil
 }
 

@@ -23,6 +23,8 @@ type Options struct {
 	Persistences, Spares int
 	// RedisSettings and PostgresSettings are added to the durable ones.
 	RedisSettings, PostgresSettings map[string]string
+	// Args are added to those of a kind of service.
+	Args map[Kind][]string
 	// RelaxedRedis has the services take settings that are not durable.
 	RelaxedRedis bool
 	// SmallDisk puts Redis' files on a file system of their own that can be filled; it needs root.
@@ -40,6 +42,7 @@ type World struct {
 	options Options
 	client  *redis.Client // past all links
 	links   []*Link
+	others  []func(context.Context) error // end servers beside Redis and Postgres
 
 	mu    sync.Mutex
 	notes []string // what is wrong without any row
@@ -71,7 +74,7 @@ func (w *World) startServers(ctx context.Context) (err error) {
 		w.DiskDir = redisDir
 	}
 	w.Redis, err = servers.StartRedis(ctx, servers.RedisOptions{
-		Dir: redisDir, LogFile: filepath.Join(w.options.Dir, "redis.log"), Settings: w.options.RedisSettings,
+		Dir: redisDir, LogFile: filepath.Join(w.options.Dir, "redis.log"), Settings: w.options.RedisSettings, Env: w.noting(),
 	})
 	if err != nil {
 		return fmt.Errorf("start servers: %w", err)
@@ -131,6 +134,9 @@ func (w *World) Close(ctx context.Context) error {
 	}
 	if w.Postgres != nil && w.Postgres.Process != nil {
 		errs = append(errs, w.Postgres.Kill(), servers.EndPostgresOrphans(ctx, w.PostgresDir()))
+	}
+	for _, end := range w.others {
+		errs = append(errs, end(ctx))
 	}
 	if w.DiskDir != "" {
 		errs = append(errs, unmount(w.DiskDir))

@@ -29,6 +29,7 @@ type config struct {
 	redisURL   ops.Secret
 	redisCA    string
 	durability string
+	replicas   int
 	partitions int
 	requests   int // MiB
 	limits     stream.Limits
@@ -43,6 +44,8 @@ func parse(args []string) (config, error) {
 	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
+	fs.IntVar(&c.replicas, "redis-replicas", 0, "`number` of Redis' replicas that must have an event as well before it is accepted, so that "+
+		"one of them that is promoted has it; while fewer answer, requests are answered 503; 0: none")
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
 	fs.IntVar(&c.requests, "request-memory", ingest.DefaultRequestMemory>>20, "`MiB` that requests in hand may hold together; beyond it they "+
 		"are answered 503. 2,000 connections and the program itself take as much again, and the whole is kept below GOMEMLIMIT")
@@ -66,6 +69,9 @@ func (c *config) validate() error {
 	}
 	if c.partitions < 1 {
 		errs = append(errs, errors.New("--partitions must be at least 1"))
+	}
+	if c.replicas < 0 || c.replicas > stream.MaxReplicas {
+		errs = append(errs, fmt.Errorf("--redis-replicas must be between 0 and %d", stream.MaxReplicas))
 	}
 	if c.requests < ingest.MinRequestMemory>>20 {
 		errs = append(errs, fmt.Errorf("--request-memory must be at least %d", ingest.MinRequestMemory>>20))
@@ -163,6 +169,7 @@ func wire(c config, client redis.UniversalClient, safe func() error, t *ops.Tele
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
 	}
 	producer := stream.NewProducer(client, c.partitions, t.Log, t.Tracer, produced)
+	producer.AwaitReplicas(c.replicas)
 	service := ingest.New(producer, safe, failpoint.Now, judged)
 	service.Admit(ingest.NewAdmission(int64(c.requests) << 20))
 	return producer, service, nil

@@ -45,11 +45,12 @@ var (
 // one XADD is under way the next entry gathers, so that under load one fsync and one round trip serve many, and alone
 // a request waits for nobody. There is no timer.
 type Producer struct {
-	client  redis.UniversalClient
-	want    int
-	log     *slog.Logger
-	tracer  trace.Tracer
-	metrics *ProducerMetrics
+	client   redis.UniversalClient
+	want     int
+	replicas int // that must have an entry
+	log      *slog.Logger
+	tracer   trace.Tracer
+	metrics  *ProducerMetrics
 
 	budget time.Duration
 	queue  chan *waiting
@@ -208,7 +209,7 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 			p.keys = nil
 		case !isAnswer(err):
 			lost = true
-		case errPrefix(err, "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"):
+		case errPrefix(err, "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED", "ASK"):
 		case lost:
 			return errors.Join(ErrUnavailable, err)
 		default:
@@ -246,7 +247,7 @@ func (p *Producer) add(ctx context.Context, entry []byte, traces string) error {
 		values = append(values, event.FieldTraces, traces)
 	}
 	p.turn = (p.turn + 1) % len(p.keys)
-	id, err := p.client.XAdd(ctx, &redis.XAddArgs{Stream: p.keys[p.turn], NoMkStream: true, Values: values}).Result()
+	id, err := p.xadd(ctx, &redis.XAddArgs{Stream: p.keys[p.turn], NoMkStream: true, Values: values})
 	if errors.Is(err, redis.Nil) {
 		return errNoStream
 	}

@@ -16,9 +16,15 @@ const startTimeout = 60 * time.Second
 // cheaper than keeping tests apart that share one: stream names are fixed.
 func Redis(t testing.TB) *servers.Redis {
 	t.Helper()
+	return RedisWith(t, nil)
+}
+
+// RedisWith is Redis with other settings than those that make it durable, or with more.
+func RedisWith(t testing.TB, settings map[string]string) *servers.Redis {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	redis, err := servers.StartRedis(ctx, servers.RedisOptions{Dir: filepath.Join(t.TempDir(), "redis")})
+	redis, err := servers.StartRedis(ctx, servers.RedisOptions{Dir: filepath.Join(t.TempDir(), "redis"), Settings: settings})
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
