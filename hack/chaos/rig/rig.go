@@ -28,6 +28,8 @@ type Config struct {
 	RedisSettings map[string]string
 	Ingests       int
 	Persistences  int
+	Cluster       bool // of Redis
+	Replicas      int  // of Redis that must have an event before it is accepted
 	Say           func(format string, args ...any)
 }
 
