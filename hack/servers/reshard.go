@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Slot is where a key lies, and who has it.
@@ -35,7 +37,7 @@ func (c *RedisCluster) slotOf(ctx context.Context, asked *ClusterNode, key strin
 	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
 	defer cancel()
 	number, err1 := asked.Client.ClusterKeySlot(ctx, key).Result()
-	ranges, err2 := asked.Client.ClusterSlots(ctx).Result()
+	ranges, err2 := asked.slots(ctx)
 	if err := errors.Join(err1, err2); err != nil {
 		return Slot{}, fmt.Errorf("ask %s: %w", asked.Name, err)
 	}
@@ -51,11 +53,16 @@ func (c *RedisCluster) slotOf(ctx context.Context, asked *ClusterNode, key strin
 	return Slot{}, fmt.Errorf("%s knows no master of slot %d", asked.Name, number)
 }
 
+// slots is who has which, as a node sees it: of each range the master first.
+func (n *ClusterNode) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
+	return n.Client.ClusterSlots(ctx).Result() //nolint:staticcheck,wrapcheck // CLUSTER SHARDS has no order, and also who is given up
+}
+
 // Masters are the nodes that answer that they are masters and have slots.
 func (c *RedisCluster) Masters(ctx context.Context) (masters []*ClusterNode) {
 	for _, node := range c.Nodes {
 		ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
-		ranges, err := node.Client.ClusterSlots(ctx).Result()
+		ranges, err := node.slots(ctx)
 		cancel()
 		for _, r := range ranges {
 			if err == nil && r.Nodes[0].ID == node.ID {

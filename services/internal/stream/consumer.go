@@ -106,15 +106,15 @@ func (c *Consumer) commit(ctx context.Context) {
 
 // handle commits entries. It ignores the end of ctx: a batch in hand is finished.
 func (c *Consumer) handle(ctx context.Context, entries []Entry) error {
-	traces := ""
+	var traces strings.Builder
 	for _, e := range entries {
 		if e.Traces != "" {
-			traces += " " + e.Traces
+			traces.WriteString(" " + e.Traces)
 		}
 	}
 	begin := time.Now()
 	work, span := c.Tracer.Start(context.WithoutCancel(ctx), "process theeye:events",
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links(traces)...), trace.WithAttributes(
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links(traces.String())...), trace.WithAttributes(
 			attribute.String("messaging.system", "redis"),
 			attribute.String("messaging.destination.name", "theeye:events"),
 			attribute.String("messaging.consumer.group.name", c.Group),
