@@ -64,8 +64,8 @@ func killMaster(ctx context.Context, s *Strike) (string, error) {
 	return fmt.Sprintf("process %d killed, %s has its slots after %.1f s", pid, heir.Name, took.Seconds()), err
 }
 
-// killMasterAhead kills a master whose replica has not heard of it for a while, as on a slow network: what the master was
-// given meanwhile goes with it, unless whoever gave it asked for the replica, too.
+// killMasterAhead kills a master whose replica has not heard of it for a while, as on a network that fails: what the master
+// was given meanwhile goes with it, unless whoever gave it asked for the replica, too.
 func killMasterAhead(ctx context.Context, s *Strike) (string, error) {
 	key, master, err := s.master(ctx)
 	if err != nil {
@@ -78,8 +78,9 @@ func killMasterAhead(ctx context.Context, s *Strike) (string, error) {
 	if err := replica.Signal(syscall.SIGSTOP); err != nil {
 		return "", err //nolint:wrapcheck // says which
 	}
+	err = master.Client.ClientKillByFilter(ctx, "TYPE", "replica").Err() // else all of it would wait in the replica's socket
 	pause(ctx, min(s.Hold, behind))
-	err = errors.Join(master.Kill(), replica.Signal(syscall.SIGCONT))
+	err = errors.Join(err, master.Kill(), replica.Signal(syscall.SIGCONT))
 	heir, err2 := s.heir(ctx, key, master)
 	err = errors.Join(err, err2, master.Restart(ctx), s.whole(ctx))
 	if heir == nil {

@@ -13,8 +13,16 @@ const (
 	Postgres = "postgres"
 )
 
-// spent is the CPU time of everything so far, by kind. A process that has ended takes its own with it: turnovers make
-// persistence look cheaper than it is.
+// cpuOf is the CPU time of a process and its children.
+func cpuOf(pid int) (cpu time.Duration, err error) {
+	all, err := proc.All()
+	for _, p := range proc.Tree(pid, all) {
+		cpu += p.CPU
+	}
+	return cpu, err //nolint:wrapcheck // says what
+}
+
+// spent is the CPU time of everything that runs so far, by kind. A process that has ended takes its own with it.
 func spent(w *world.World) (map[string]time.Duration, error) {
 	all, err := proc.All()
 	if err != nil {

@@ -103,11 +103,11 @@ func (c *Config) measure(ctx context.Context, w *world.World, load *load, r *Res
 	begin := time.Now()
 	busy, stop := context.WithTimeout(ctx, c.Duration)
 	defer stop()
-	turned := make(chan error, 1)
+	turned, ended := make(chan error, 1), time.Duration(0)
 	go func() {
 		var err error
 		if c.Turnover {
-			r.Turnovers, err = turnover(busy, w)
+			r.Turnovers, ended, err = turnover(busy, w)
 		}
 		turned <- err
 	}()
@@ -126,24 +126,32 @@ func (c *Config) measure(ctx context.Context, w *world.World, load *load, r *Res
 	for kind, cpu := range after {
 		r.CPU[kind] = cpu - before[kind]
 	}
+	r.CPU[string(world.Persistence)] += ended
 	return err
 }
 
 // turnoverEvery is how long all replicas run between two stops.
 const turnoverEvery = time.Second
 
-// turnover stops each replica of persistence in order and starts it again, until the context ends.
-func turnover(ctx context.Context, w *world.World) (times int, err error) {
+// turnover stops each replica of persistence in order and starts it again, until the context ends. It answers how often, and
+// what CPU time the processes had until then that ended.
+func turnover(ctx context.Context, w *world.World) (times int, ended time.Duration, err error) {
 	for replicas := w.Of(world.Persistence); ; times++ {
 		timer := time.NewTimer(turnoverEvery)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return times, nil
+			return times, ended, nil
 		}
-		if err := replicas[times%len(replicas)].Terminate(context.WithoutCancel(ctx)); err != nil {
-			return times, err //nolint:wrapcheck // says which
+		replica := replicas[times%len(replicas)]
+		cpu, err := cpuOf(replica.PID())
+		if err != nil {
+			return times, ended, err
+		}
+		ended += cpu
+		if err := replica.Terminate(context.WithoutCancel(ctx)); err != nil {
+			return times, ended, err //nolint:wrapcheck // says which
 		}
 	}
 }

@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"time"
@@ -28,9 +29,7 @@ func clusterSettings() map[string]string {
 // to it passes that, also what its replica is sent.
 func (w *World) startCluster(ctx context.Context) (err error) {
 	l, settings := newLinks(), clusterSettings()
-	for name, value := range w.options.RedisSettings {
-		settings[name] = value
-	}
+	maps.Copy(settings, w.options.RedisSettings)
 	behind := map[string]string{} // announced address → its own
 	options := servers.RedisClusterOptions{Dir: w.RedisDir(), LogDir: w.options.Dir, Masters: masters, Settings: settings}
 	if !w.options.Plain {
