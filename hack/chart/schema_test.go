@@ -105,6 +105,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`ingest: {autoscaling: {minReplicas: 0}}`,
 		`ingest: {resources: {request: {cpu: 1}}}`,
 		`redis: {existing: {durability: sloppy}}`,
+		`redis: {existing: {replicas: -1}}`,
 		`gateway: {scheme: ftp}`,
 		`tls: {certManager: {issuerRef: {name: a, kind: Issuer, groups: b}}}`,
 		`networkPolicy: {scrapers: [{namespaceSelector: {matchLabel: {a: b}}}]}`,

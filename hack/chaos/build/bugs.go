@@ -41,9 +41,9 @@ func Bugs() []Bug {
 			Name: "consumer-deleted", Why: "a consumer that stops is deleted, with what it has in hand",
 			Faults: "rolling-restart,kill-postgres,postgres-read-only,lock-held", Seeds: moreSeeds,
 			Edits: []Edit{{
-				consumer, "	pause := errorPause\n	for ctx.Err() == nil {\n",
+				consumer, "	for ctx.Err() == nil {\n		keys, err := Partitions(",
 				"	defer func() {\n		for _, key := range c.keys {\n			c.Client.XGroupDelConsumer(context.WithoutCancel(ctx), key, c.Group, c.Name)\n		}\n	}()\n" +
-					"	pause := errorPause\n	for ctx.Err() == nil {\n",
+					"	for ctx.Err() == nil {\n		keys, err := Partitions(",
 			}},
 		},
 		{
@@ -57,12 +57,12 @@ func Bugs() []Bug {
 		{
 			Name: "error-ignored", Why: "the error of an append is not looked at",
 			Faults: "kill-redis,redis-out-of-memory,cut-connections", Seeds: fewSeeds,
-			Edits: []Edit{{producer, "	return wrap(\"append entry\", err)\n", "	return nil\n"}},
+			Edits: []Edit{{producer, "	return key, wrap(\"append entry\", err)\n", "	return key, nil\n"}},
 		},
 		{
 			Name: "dead-letter-by-count", Why: "what was delivered four times is put aside, whoever is to blame",
 			Faults: "kill-postgres,postgres-read-only,out-of-connections,missing-partition", Seeds: fewSeeds,
-			Edits: []Edit{{recovery, "		c.Metrics.redeliver.Add(ctx, int64(len(entries)))\n", deadLetter}},
+			Edits: []Edit{{recovery, "		l.Metrics.redeliver.Add(ctx, int64(len(entries)))\n", deadLetter}},
 		},
 		{
 			Name: "no-dedupe-in-batch", Why: "an entry that was appended twice is stored twice when both are in one batch",
@@ -83,7 +83,7 @@ func Bugs() []Bug {
 			Edits: []Edit{
 				{partitions, `XGroupCreateMkStream(ctx, key, group, "0")`, `XGroupCreateMkStream(ctx, key, group, "$")`},
 				{producer, "NoMkStream: true, ", ""},
-				{producer, "		if err := createGroups(ctx, p.client, event.PersistenceGroup, keys); err != nil {\n			return err\n		}\n", ""},
+				{producer, "		if err := createGroups(ctx, p.client, event.PersistenceGroup, []string{key}); err != nil {\n			return key, err\n		}\n", ""},
 			},
 		},
 		{
@@ -96,14 +96,14 @@ func Bugs() []Bug {
 // deadLetter puts aside what was delivered too often.
 const deadLetter = `		kept := entries[:0]
 		for _, e := range entries {
-			p, err := c.Client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: e.Stream, Group: c.Group, Start: e.ID, End: e.ID, Count: 1}).Result()
+			p, err := l.Client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: e.Stream, Group: l.Group, Start: e.ID, End: e.ID, Count: 1}).Result()
 			if err == nil && len(p) == 1 && p[0].RetryCount > 3 {
-				c.Client.RPush(ctx, "theeye:dead", e.Batch)
-				c.Client.XAck(ctx, e.Stream, c.Group, e.ID)
+				l.Client.RPush(ctx, "theeye:dead", e.Batch)
+				l.Client.XAck(ctx, e.Stream, l.Group, e.ID)
 				continue
 			}
 			kept = append(kept, e)
 		}
 		entries = kept
-		c.Metrics.redeliver.Add(ctx, int64(len(entries)))
+		l.Metrics.redeliver.Add(ctx, int64(len(entries)))
 `

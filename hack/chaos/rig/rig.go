@@ -34,6 +34,8 @@ type Config struct {
 	Instead      func(ctx context.Context, w *world.World) error
 	Ingests      int
 	Persistences int
+	Cluster      bool // of Redis
+	Replicas     int  // of Redis that must have an event before it is accepted
 	Say          func(format string, args ...any)
 }
 

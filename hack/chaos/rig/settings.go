@@ -23,7 +23,8 @@ func (c *Config) installation() world.Options {
 			"max_connections":  "60",  // they run out
 			"wal_writer_delay": "10s", // what a commit does not wait for stays unwritten for long
 		},
-		SmallDisk: world.CanMount() && slices.ContainsFunc(c.Faults, func(f nemesis.Fault) bool { return f.Needs != nil }) && len(c.RedisSettings) == 0,
+		Cluster: c.Cluster, Replicas: c.Replicas,
+		SmallDisk: world.CanMount() && !c.Cluster && slices.ContainsFunc(c.Faults, func(f nemesis.Fault) bool { return f.Needs != nil }) && len(c.RedisSettings) == 0,
 	}
 }
 

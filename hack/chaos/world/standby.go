@@ -63,7 +63,7 @@ func (w *World) FollowRedis(ctx context.Context, delay time.Duration) (*Standby,
 }
 
 // following waits until a Redis has a replica that answers it.
-func (s *Standby) following(ctx context.Context, client *redis.Client) error {
+func (s *Standby) following(ctx context.Context, client redis.UniversalClient) error {
 	err := servers.Await(ctx, nil, "", func(ctx context.Context) error {
 		n, err := client.Do(ctx, "WAIT", 1, 100).Int()
 		if err == nil && n == 0 {

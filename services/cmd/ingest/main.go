@@ -29,7 +29,7 @@ type config struct {
 	redisURL   ops.Secret
 	redisCA    string
 	durability string
-	replicas   int
+	replicas   int // of Redis
 	partitions int
 	requests   int // MiB
 	limits     stream.Limits
@@ -41,11 +41,10 @@ func parse(args []string) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	c.serving.Register(fs, ":8080", "public `address`: POST /v1/events", ":9080")
-	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", stream.URLUsage)
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
-	fs.IntVar(&c.replicas, "redis-replicas", 0, "`number` of Redis' replicas that must have an event as well before it is accepted, so that "+
-		"one of them that is promoted has it; while fewer answer, requests are answered 503; 0: none")
+	fs.IntVar(&c.replicas, "redis-replicas", 0, stream.ReplicasUsage)
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
 	fs.IntVar(&c.requests, "request-memory", ingest.DefaultRequestMemory>>20, "`MiB` that requests in hand may hold together; beyond it they "+
 		"are answered 503. 2,000 connections and the program itself take as much again, and the whole is kept below GOMEMLIMIT")
@@ -169,7 +168,7 @@ func wire(c config, client redis.UniversalClient, safe func() error, t *ops.Tele
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
 	}
 	producer := stream.NewProducer(client, c.partitions, t.Log, t.Tracer, produced)
-	producer.AwaitReplicas(c.replicas)
+	producer.RequireReplicas(c.replicas)
 	service := ingest.New(producer, safe, failpoint.Now, judged)
 	service.Admit(ingest.NewAdmission(int64(c.requests) << 20))
 	return producer, service, nil

@@ -41,7 +41,7 @@ func parse(args []string) (config, error) {
 	host, _ := os.Hostname() // a pod's name, stable over restarts of its container
 	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
 	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/failures", ":9082")
-	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", stream.URLUsage)
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")

@@ -126,10 +126,12 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	}
 	marks, holding := k.hold(ctx, keys) // without the store nothing is trimmed, and everything measured
 	var total Backlog
+	var errs []error // a master of a cluster may be away, and the others' streams grow
 	for _, key := range keys {
 		answer, err := trimScript.Run(ctx, k.client, []string{key}, k.trimming(key, marks, now, len(keys))...).Int64Slice()
 		if err != nil {
-			return fmt.Errorf("trim %s: %w", key, err)
+			errs = append(errs, fmt.Errorf("trim %s: %w", key, err))
+			continue
 		}
 		failpoint.Hit(failpoint.Trim)
 		oldest, pending, length := answer[0], answer[1], answer[2]
@@ -138,6 +140,9 @@ func (k *Keeper) Keep(ctx context.Context) error {
 		}
 		total.Pending += pending
 		total.Length += length
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
 	memory, known := fullness(ctx, k.client)
 	if !known {

@@ -9,57 +9,68 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const (
-	// replicaWait bounds the wait for replicas: far longer than a healthy one takes, and less than readTimeout.
-	replicaWait = time.Second
-	// MaxReplicas is more than anybody has: each is one more that must not be away.
-	MaxReplicas = 5
-)
+// ReplicasUsage is the help of a flag with what RequireReplicas takes.
+const ReplicasUsage = "`number` of Redis' replicas that must have an event, too, before it is answered 202; 0: none, and a failover may " +
+	"lose what was accepted in the moment before. Where they don't have it in time it is answered 503"
 
-// errUnreplicated leaves an entry in doubt: Redis has it, and a replica that is promoted may not.
-var errUnreplicated = errors.New("append entry: too few replicas have confirmed it")
+// MaxReplicas is more than anybody has: each is one more that must not be away.
+const MaxReplicas = 5
 
-// AwaitReplicas has Publish return only once so many replicas of Redis have an entry as well (WAIT), so that one of them
-// that is promoted has it. 0 is none. It is called before Run.
-func (p *Producer) AwaitReplicas(n int) { p.replicas = n }
+// waitTime bounds the wait for replicas. It is much for a network, and little of publishBudget: on a Redis Cluster there
+// are other masters, whose replicas may be well.
+const waitTime = time.Second
 
-// xadd appends one entry, and waits for replicas in the same round trip: WAIT is about what its own connection has written.
-func (p *Producer) xadd(ctx context.Context, args *redis.XAddArgs) (id string, err error) {
+// errUnreplicated is what append gets when Redis has an entry that too few replicas have: it may be lost or not.
+var errUnreplicated = errors.New("append entry: too few replicas have it")
+
+// RequireReplicas has Publish return only once so many replicas of Redis have the entry, too. It is called before Run.
+func (p *Producer) RequireReplicas(n int) { p.replicas = n }
+
+// xadd appends and returns the entry's id; "" when there is no stream.
+func (p *Producer) xadd(ctx context.Context, args *redis.XAddArgs) (string, error) {
 	if p.replicas == 0 {
-		return p.client.XAdd(ctx, args).Result()
+		return p.client.XAdd(ctx, args).Result() //nolint:wrapcheck // add does
 	}
-	client, err := p.masterOf(ctx, args.Stream)
+	master, err := p.master(ctx, args.Stream)
 	if err != nil {
 		return "", err
 	}
 	var added *redis.StringCmd
-	var confirmed *redis.Cmd
-	_, _ = client.Pipelined(ctx, func(pipe redis.Pipeliner) error { // each command tells its own error
+	waited := redis.NewIntCmd(ctx, "wait", p.replicas, waitTime.Milliseconds())
+	_, _ = master.Pipelined(ctx, func(pipe redis.Pipeliner) error { // WAIT is for what its own connection wrote
 		added = pipe.XAdd(ctx, args)
-		confirmed = pipe.Do(ctx, "wait", p.replicas, replicaWait.Milliseconds())
-		return nil
+		return pipe.Process(ctx, waited)
 	})
-	if id, err = added.Result(); err != nil {
-		if cluster, ok := p.client.(*redis.ClusterClient); ok && errPrefix(err, "MOVED", "ASK") {
-			cluster.ReloadState(ctx) // the client of one node follows nobody
-		}
-		return id, err
-	}
-	n, err := confirmed.Int()
+	id, err := added.Result()
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", errUnreplicated, err)
+		p.moved(ctx, err)
+		return "", err //nolint:wrapcheck // add does
 	}
-	if n < p.replicas {
-		return "", errUnreplicated
+	switch n, err := waited.Result(); {
+	case err != nil:
+		return "", fmt.Errorf("%w: %s", errUnreplicated, err.Error()) // what Redis answered is about the wait alone
+	case int(n) < p.replicas:
+		return "", fmt.Errorf("%w: %d of %d", errUnreplicated, n, p.replicas)
 	}
 	return id, nil
 }
 
-// masterOf returns a client of the one node that has a key: a cluster's client would send WAIT to any.
-func (p *Producer) masterOf(ctx context.Context, key string) (redis.Cmdable, error) {
+// master is who has a stream.
+func (p *Producer) master(ctx context.Context, key string) (redis.Cmdable, error) {
 	cluster, ok := p.client.(*redis.ClusterClient)
 	if !ok {
 		return p.client, nil
 	}
-	return cluster.MasterForKey(ctx, key)
+	master, err := cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("find the master of a stream: %w", err)
+	}
+	return master, nil
+}
+
+// moved has a cluster's client look again who has what, when it asked the wrong one.
+func (p *Producer) moved(ctx context.Context, err error) {
+	if cluster, ok := p.client.(*redis.ClusterClient); ok && errPrefix(err, "MOVED", "ASK") {
+		cluster.ReloadState(ctx)
+	}
 }

@@ -32,8 +32,8 @@ func TestReplicasHaveWhatIsConfirmed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	p := f.producer(1)
-	p.AwaitReplicas(1)
-	p.budget = 2 * replicaWait
+	p.RequireReplicas(1)
+	p.budget = 2 * waitTime
 	_, replica := f.replica()
 	stop := start(t, p.Run)
 	const entries = 20
@@ -62,7 +62,7 @@ func TestReplicasThatComeBack(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	p := f.producer(1)
-	p.AwaitReplicas(1)
+	p.RequireReplicas(1)
 	p.budget = patience
 	start(t, p.Run)
 	result := publish(t.Context(), p, "waits")
@@ -78,7 +78,7 @@ func TestRefusalsAreToldThroughTheWait(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	p := f.producer(1)
-	p.AwaitReplicas(1)
+	p.RequireReplicas(1)
 	f.replica()
 	start(t, p.Run)
 	for range 2 {
