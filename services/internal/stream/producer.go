@@ -218,6 +218,7 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 			p.rest(ctx, key)
 		case errPrefix(err, elsewhere...):
 			p.rest(ctx, key)
+		case errPrefix(err, "NOREPLICAS") && p.rest(ctx, key): // another master may have its own
 		case lost:
 			return errors.Join(ErrUnavailable, err)
 		default:
@@ -240,7 +241,7 @@ var errNoStream = errors.New("append entry: the stream is not there")
 
 // elsewhere begins what Redis answers that takes no entry now, on this partition.
 var elsewhere = []string{
-	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED", "ASK", "NOREPLICAS",
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED", "ASK",
 }
 
 // add appends one entry to the next partition, which it names: order needs no partition, so a repetition may go elsewhere.

@@ -20,11 +20,11 @@ func (p *Producer) next() (key string) {
 }
 
 // rest leaves a partition of a Redis Cluster alone for a while, and all that are on the same master: the others take
-// its share meanwhile. On one Redis there is nowhere else to go.
-func (p *Producer) rest(ctx context.Context, key string) {
+// its share meanwhile. On one Redis there is nowhere else to go: others tells whether there is.
+func (p *Producer) rest(ctx context.Context, key string) (others bool) {
 	cluster, ok := p.client.(*redis.ClusterClient)
 	if !ok || key == "" {
-		return
+		return false
 	}
 	until := time.Now().Add(restTime)
 	master := masterOf(ctx, cluster, key)
@@ -32,7 +32,9 @@ func (p *Producer) rest(ctx context.Context, key string) {
 		if other == key || master != "" && masterOf(ctx, cluster, other) == master {
 			p.rested[other] = until
 		}
+		others = others || time.Now().After(p.rested[other])
 	}
+	return others
 }
 
 // masterOf is the address of a key's master as far as the client knows; "" when it knows none.
