@@ -17,7 +17,7 @@ func TestThreeSeedsLoseAndDuplicateNothing(t *testing.T) {
 
 // On a Redis Cluster, with what only that can do.
 func TestAClusterLosesAndDuplicatesNothing(t *testing.T) {
-	faults := "kill-master,move-slot,kill-ingest,kill-at-before-commit"
+	faults := "kill-master,move-slot,rename-consumer,kill-ingest,kill-at-before-commit"
 	if err := run(t.Context(), []string{"-cluster", "-seeds", "1", "-duration", "20s", "-faults", faults}); err != nil {
 		t.Fatal(err)
 	}
