@@ -70,9 +70,10 @@ type delivery struct {
 // deliver posts items until each has its result, as many at once as may be. A request that is too large is cut to what
 // its answer has told, or else halved, down to the event at fault.
 func (d *delivery) deliver(ctx context.Context, items []item, results []Result) {
-	for at, n := 0, 0; at < len(items); at += n {
-		n = d.client.burst.fit(len(items) - at)
-		d.request(ctx, items[at:at+n], results[at:at+n])
+	for at := 0; at < len(items); {
+		end := at + d.client.burst.fit(len(items)-at)
+		d.request(ctx, items[at:end], results[at:end])
+		at = end
 	}
 }
 

@@ -310,6 +310,7 @@ func TestCutOffBodyIsAnswered(t *testing.T) {
 		d.must(err)
 		body, err := io.ReadAll(response.Body)
 		d.must(err)
+		d.must(response.Body.Close())
 		d.must(conn.Close())
 		if response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"code":"request.malformed","detail":"the body`) ||
 			!strings.Contains(string(body), c.detail) {
