@@ -39,7 +39,7 @@ func structuredBytes(n int) int { return 2 * (base64.StdEncoding.EncodedLen(n) +
 // Data that is no JSON becomes data_base64, so that all of it is kept.
 func (w *worker) structured(sub *Submission) []byte {
 	data := sub.Body
-	json := len(data) > 0 && sub.form.json && w.isJSON(data, sub.Application.Policy.MaxEventBytes())
+	json := len(data) > 0 && sub.form.json && w.isJSON(data)
 	w.body = appendStructured(w.body[:0], sub.header, data, json)
 	return w.body
 }
@@ -113,11 +113,8 @@ func unquoted(value string) string {
 }
 
 // isJSON tells whether a text is one JSON value; what is wrong within is the event's fault, which is found later.
-func (w *worker) isJSON(text []byte, maxBytes int) bool {
+func (w *worker) isJSON(text []byte) bool {
 	s := &w.scanner
-	s.MaxBytes = maxBytes
-	defer func() { s.MaxBytes = 0 }()
 	s.Reset(text)
-	_, _, _, err := s.Scan()
-	return err == nil && !s.More()
+	return s.Skim() == nil && !s.More()
 }

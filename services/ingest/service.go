@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/theeye-dev/theeye/api/event"
@@ -30,8 +31,9 @@ type Service struct {
 	metrics   *Metrics
 	admission *Admission
 	budget    *Budget
-	limiter   *quota.Limiter // nil: nobody is limited
-	workers   sync.Pool
+	limiter   *quota.Limiter         // nil: nobody is limited
+	workers   sync.Pool              // of *worker
+	large     atomic.Pointer[worker] // one that has judged a large body
 	payloads  buffers
 }
 

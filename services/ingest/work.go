@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/api/event/jsonb"
+	"github.com/theeye-dev/theeye/services/internal/check"
 )
 
 // judgingBytes is what judging a body of n bytes takes while it lasts: 16 bytes for each JSON value of an event, which
@@ -32,7 +34,7 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 		return nil, nil, err
 	}
 	defer sub.hold.give(need)
-	w := s.workers.Get().(*worker)
+	w := s.worker(len(sub.Body))
 	receipt, err := s.judgedBy(ctx, w, sub)
 	if err != nil {
 		s.putAway(w, len(sub.Body))
@@ -65,11 +67,27 @@ func (s *Service) judgedBy(ctx context.Context, w *worker, sub *Submission) (*Re
 	return receipt, nil
 }
 
-// putAway keeps a worker for the next request, unless this one made it large; nothing of this one's body is kept.
-func (s *Service) putAway(w *worker, n int) {
-	if n <= keptBuffer {
-		clear(w.request.Items[:len(w.events)]) // as many there were before settling
-		clear(w.events)
-		s.workers.Put(w)
+// worker returns one for a body of n bytes. That of a large one is the one before's: to grow anew what reads a MiB of short
+// values takes 40 MiB, and the collector's time is everybody's.
+func (s *Service) worker(n int) *worker {
+	if n > keptBuffer {
+		if w := s.large.Swap(nil); w != nil {
+			return w
+		}
 	}
+	return s.workers.Get().(*worker) //nolint:forcetypeassert // nothing else is in it
+}
+
+// putAway keeps a worker for the next request, and of those that became large one; nothing of this one's body is kept.
+func (s *Service) putAway(w *worker, n int) {
+	clear(w.request.Items[:len(w.events)]) // as many there were before settling
+	clear(w.events)
+	if n <= keptBuffer {
+		s.workers.Put(w)
+		return
+	}
+	w.splitter.Forget()
+	clear(w.seen)
+	w.scanner, w.checks, w.body, w.counted, w.scratch = jsonb.Scanner{}, check.Judge{}, nil, nil, nil
+	s.large.Store(w)
 }

@@ -151,7 +151,7 @@ func (c *config) flooded(ctx context.Context, g *good) (p phase, tally attack.Ta
 	if err != nil {
 		return p, nil, fmt.Errorf("find own program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, hostilePart) //nolint:gosec // ourselves
+	cmd := exec.CommandContext(ctx, "nice", "-n", "19", self, hostilePart) //nolint:gosec // ourselves
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -174,8 +174,6 @@ func (c *config) flooded(ctx context.Context, g *good) (p phase, tally attack.Ta
 
 // hostile is the whole of the hostile process.
 func hostile() {
-	const lowest = 19
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, lowest) // without it the figures are only worse
 	var plan attack.Plan
 	in := json.NewDecoder(os.Stdin)
 	if err := in.Decode(&plan); err != nil {
