@@ -110,3 +110,45 @@ func TestNobodyWaitsForEver(t *testing.T) {
 		}
 	})
 }
+
+// TestMuchWorkChangesTurns: who finds out in the middle that there is much to do gives the turn for little back, waits for
+// the other, and has only that one; asking again changes nothing.
+func TestMuchWorkChangesTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAdmission(MinRequestMemory)
+		light, heavy := a.light.left, a.heavy.left
+		var ends []func()
+		for range heavy {
+			done, err := (&hold{admission: a}).turn(t.Context(), lightBytes+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, done)
+		}
+		h := &hold{admission: a}
+		done, err := h.turn(t.Context(), 1)
+		if err != nil || a.light.left != light-1 {
+			t.Fatalf("%d turns for little are left: %v", a.light.left, err)
+		}
+		changed := make(chan error)
+		go func() { changed <- h.heavier(t.Context()) }()
+		synctest.Wait()
+		if a.light.left != light {
+			t.Error("it waits with the turn for little")
+		}
+		for _, end := range ends {
+			end()
+		}
+		if err := <-changed; err != nil {
+			t.Fatal(err)
+		}
+		if err := h.heavier(t.Context()); err != nil || a.heavy.left != heavy-1 {
+			t.Errorf("%d of %d turns for much are left: %v", a.heavy.left, heavy, err)
+		}
+		done()
+		if a.light.left != light || a.heavy.left != heavy {
+			t.Errorf("left behind: %d and %d turns", a.light.left, a.heavy.left)
+		}
+	})
+}

@@ -3,7 +3,9 @@ package schema_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,5 +207,20 @@ func TestCostlyChecksTakeATurn(t *testing.T) {
 		if _, err := compiled.Validate(value, &account); err != nil || asked != 2 {
 			t.Errorf("check %d in its turn: %v, asked for %d turns", n, err, asked)
 		}
+	}
+}
+
+// TestALongCheckLetsOthersRun: on one processor, what is ready when a long check begins has run before its end.
+func TestALongCheckLetsOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s, err := schema.Compile([]byte(`{"items":{"allOf":[{"type":"integer"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := scan(t, "["+strings.Repeat("1,", 100)+"1]")
+	var ran atomic.Bool
+	go ran.Store(true)
+	if found, err := s.Validate(value, &schema.Account{Left: schema.RequestWork}); err != nil || found != nil || !ran.Load() {
+		t.Errorf("others have run: %t, found %v, error %v", ran.Load(), found, err)
 	}
 }
