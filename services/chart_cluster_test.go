@@ -42,7 +42,8 @@ func TestRightsOnARedisCluster(t *testing.T) {
 		case "ingest":
 			_, err := stream.Partitions(t.Context(), client, 4, log)
 			errs = append(errs, err, limited(t, client), client.XGroupCreateMkStream(t.Context(), event.StreamKey(3), event.PersistenceGroup, "0").Err(),
-				client.XAdd(t.Context(), &redis.XAddArgs{Stream: event.StreamKey(3), NoMkStream: true, Values: []string{event.FieldBatch, "x"}}).Err())
+				client.XAdd(t.Context(), &redis.XAddArgs{Stream: event.StreamKey(3), NoMkStream: true, Values: []string{event.FieldBatch, "x"}}).Err(),
+				client.Do(t.Context(), "WAIT", 0, 1).Err())
 		case "persistence":
 			errs = append(errs, client.XReadGroup(t.Context(), &redis.XReadGroupArgs{
 				Group: event.PersistenceGroup, Consumer: "c", Streams: []string{event.StreamKey(3), ">"}, Block: -1,

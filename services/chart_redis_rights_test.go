@@ -15,12 +15,13 @@ import (
 // refused are commands that a user of Redis must not carry out, each for its own reason; words are separated by spaces.
 func refused() map[string][]string {
 	const log, latest, events, tail = registry.LogKey, registry.LatestKey, "theeye:events:{0}", "theeye:{tail}"
+	const store, erasures = "theeye:store:{0}", "theeye:{erasures}"
 	const limits = quota.KeyPrefix + "{application}"
 	everybody := []string{
 		"FLUSHALL", "KEYS *", "CONFIG SET appendfsync no", "ACL LIST", "ACL SETUSER ingest on", "MONITOR", "SHUTDOWN",
 		"CLIENT LIST", "CLIENT KILL ID 1", "MODULE LIST", "REPLICAOF 127.0.0.1 1", "BGREWRITEAOF", "PUBLISH channel x", "SUBSCRIBE channel",
 		"GET other", "SET other x", "DEL " + events, "DEL " + latest, "DEL " + log, "DEL " + event.PartitionsKey, "RENAME " + events + " other",
-		"XDEL " + events + " 1-1", "XGROUP DESTROY " + events + " persistence", "XGROUP SETID " + events + " persistence 0",
+		"XDEL " + events + " 1-1", "XGROUP DESTROY " + events + " persistence",
 		"SET " + events + " x", "SET " + latest + " x", "SET " + log + " x", "XTRIM " + log + " MAXLEN 0", "COPY " + events + " " + log,
 		"DEL " + tail, "XDEL " + tail + " 1-1", "SET " + tail + " x",
 	}
@@ -31,12 +32,17 @@ func refused() map[string][]string {
 		"XADD " + log + " * record x", "HSET " + latest + " complete x", "HDEL " + latest + " complete", "XGROUP CREATE " + log + " g 0",
 		"EXPIRE " + latest + " 1",
 	}
+	// Of the others, persistence alone says where a stream is read on, and what was erased.
+	others := []string{
+		"XGROUP SETID " + events + " persistence 0", "GET " + store, "SET " + store + " x", "ZADD " + erasures + " 1 x", "ZRANGE " + erasures + " 0 -1",
+		"MEMORY USAGE " + events,
+	}
 	return map[string][]string{
-		"probe": slices.Concat(everybody, readers, deaf, []string{
+		"probe": slices.Concat(everybody, readers, others, deaf, []string{
 			"GET " + event.PartitionsKey, "HGETALL " + latest, "XADD " + events + " * b x", "CONFIG GET appendfsync", "INFO", "COMMAND",
 			"CLIENT ID", "EVAL return(1) 0",
 		}),
-		"ingest": slices.Concat(everybody, readers, deaf, []string{
+		"ingest": slices.Concat(everybody, readers, others, deaf, []string{
 			"XRANGE " + events + " - +", "XREAD STREAMS " + events + " 0", "XREADGROUP GROUP persistence c STREAMS " + events + " >",
 			"XACK " + events + " persistence 1-1", "XTRIM " + events + " MAXLEN 0", "XINFO STREAM " + events, "XLEN " + log,
 			"XAUTOCLAIM " + events + " persistence c 0 0", "HGETALL " + events, "DUMP " + events,
@@ -47,12 +53,13 @@ func refused() map[string][]string {
 		}),
 		"persistence": slices.Concat(everybody, readers, []string{
 			"XADD " + events + " * b x", "XREADGROUP GROUP g c STREAMS " + log + " >", "XRANGE " + log + " - +",
+			"XGROUP SETID " + log + " g 0", "GET " + events, "DEL " + store, "DEL " + erasures, "ZREM " + erasures + " x", "ZADD " + events + " 1 x",
 			"EVAL return(redis.call('XADD','" + events + "','*','b','x')) 1 " + events,
 			"EVAL return(redis.call('HSET','" + latest + "','complete','x')) 1 " + events,
 			"EVAL return(redis.call('XTRIM','" + log + "','MAXLEN','0')) 0",
 			"EVAL return(redis.call('GET','" + latest + "')) 1 " + latest, "EVAL return(1) 1 " + tail, "XREADGROUP GROUP g c STREAMS " + tail + " >",
 		}),
-		"auth": slices.Concat(everybody, deaf, []string{
+		"auth": slices.Concat(everybody, others, deaf, []string{
 			"XADD " + events + " * b x", "XRANGE " + events + " - +", "XREAD STREAMS " + events + " 0", "XLEN " + events, "XTRIM " + events + " MAXLEN 0",
 			"XREADGROUP GROUP persistence c STREAMS " + events + " >", "XACK " + events + " persistence 1-1", "GET " + event.PartitionsKey,
 			"SET " + event.PartitionsKey + " 1", "XGROUP CREATE " + events + " g 0", "EXPIRE " + latest + " 1",

@@ -32,7 +32,7 @@ func newChartSystem(t *testing.T) *chartSystem {
 	s.auth = testenv.Start(t, s.as("auth", "THEEYE_POSTGRES_URL="+s.postgres.url("auth"), "THEEYE_ADMIN_TOKEN="+adminToken))
 	s.ingest = testenv.Start(t, s.as("ingest"))
 	s.persistence = testenv.Start(t, s.as("persistence", "THEEYE_POSTGRES_URL="+s.postgres.url("persistence"),
-		"THEEYE_ADMIN_TOKEN="+adminToken, "THEEYE_REPLICA=persistence-0"))
+		"THEEYE_ADMIN_TOKEN="+adminToken, "THEEYE_REPLICA=persistence-0", "THEEYE_TAIL=1m"))
 	return s
 }
 

@@ -19,12 +19,12 @@ func elsewhere() map[string][3]string {
 		"service.starting":          {"readiness_test.go", "TestIngestIsNotReadyBeforeItHasReadTheLog", `"service.starting"`},
 		"service.unsafe":            {"readiness_test.go", "TestUnsafeRedisIsRefused", `"service.unsafe"`},
 		"service.unavailable":       {"isolation_test.go", "TestHangingPostgresIsAnswered503", `"service.unavailable"`},
-		"service.overloaded":        {"ingest/service_test.go", "TestPublishErrors", "fault.CodeOverloaded"},
-		"service.shutting_down":     {"ingest/service_test.go", "TestPublishErrors", "fault.CodeShuttingDown"},
-		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
+		"service.overloaded":        {"contract_stop_test.go", "TestFullMemoryIsAnswered", `"service.overloaded"`},
+		"service.shutting_down":     {"contract_stop_test.go", "TestIngestThatStopsAnswersUploads", `"service.shutting_down"`},
 		"internal":                  {"internal/kit/kit_test.go", "TestHandler", "fault.CodeInternal"},
 		"store.refused":             {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
 		"store.undecodable":         {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},
+		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
 	}
 }
 

@@ -137,6 +137,7 @@ func ofEvents() []promise {
 		{code: "json.syntax", header: []string{"Content-Type", "application/x-ndjson"}, body: sound + "\n{\"session_id\"\n", status: 202, detail: "line 2", pointer: "/session_id"},
 		{situation: allInvalid, code: "cloudevent.invalid", header: []string{"Content-Type", "application/cloudevents+json"}, body: `{"specversion":"0.3","id":"1","source":"/s","type":"c.n","sessionid":"s"}`, status: 422, pointer: "/specversion"},
 		{code: "id.conflict", body: "[" + id + "," + other + "]", status: 202, pointer: "/id"},
+		refusedFor("id.conflict", "/id", soundWith(`"id":"public:x"`)),
 		{code: "request.strict", header: []string{"Prefer", "handling=strict"}, body: "[" + soundWith(`"colour":"red"`) + "," + sound + "]", status: 422},
 	}
 }

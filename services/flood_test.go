@@ -44,7 +44,7 @@ func TestFlood(t *testing.T) {
 	stop()
 	tally := <-flooded
 	t.Log(tally)
-	for _, kind := range []string{"bad JSON", "gzip bombs", "zstd bombs", "10 MB bodies", "4 MB of short values", "deep nesting", "costly checks", "wrong keys"} {
+	for _, kind := range []string{"bad JSON", "gzip bombs", "zstd bombs", "10 MB bodies", "4 MB of short values", "binary CloudEvents", "deep nesting", "costly checks", "wrong keys"} {
 		answered := 0
 		for outcome, n := range tally[kind] {
 			if outcome == "202" || strings.HasPrefix(outcome, "5") && outcome != "503" {

@@ -102,16 +102,23 @@ func (d *doors) alone(t *testing.T) {
 // limit makes an application with a limit that both replicas know.
 func (d *doors) limit(t *testing.T, name string) application {
 	t.Helper()
-	a := d.register(name, registry.Policy{Limits: &registry.Limits{EventsPerSecond: 1, Burst: allAtOnce}})
+	a := d.enrol(name, registry.Policy{Limits: &registry.Limits{EventsPerSecond: 1, Burst: allAtOnce}})
 	for _, replica := range d.replicas {
-		eventually(t, func() error {
-			if status, body := d.do(http.MethodPost, replica.URL+"/v1/events", "Bearer "+a.key, []byte(`[]`)); status != http.StatusBadRequest {
-				return fmt.Errorf("an empty post is answered %d %s", status, body)
-			}
-			return nil
-		})
+		eventually(t, func() error { return d.knows(t, replica, a) })
 	}
 	return a
+}
+
+// knows tells whether a replica knows an application, by a request that counts nothing: its body is not read.
+func (d *doors) knows(t *testing.T, replica *testenv.Process, a application) error {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, replica.URL+"/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+a.key)
+	request.Header.Set("Content-Type", "text/csv")
+	return d.answers(request, http.StatusUnsupportedMediaType, "request.media_type")
 }
 
 func (d *doors) postTo(replica int, a application, n int) (status int, body []byte) {

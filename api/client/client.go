@@ -42,6 +42,7 @@ type Client struct {
 	keys    *keys
 	http    *http.Client
 	stamper stamper
+	burst   burst
 	idle    interface{ CloseIdleConnections() } // nil: the transport is not ours
 }
 
@@ -153,6 +154,7 @@ func (c *Client) post(ctx context.Context, items []item, key string) ([]Verdict,
 		return nil, fmt.Errorf("post events: %w", err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
+	c.burst.learn(response.StatusCode, response.Header)
 	limit := answerLimit(len(items))
 	content, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	switch {

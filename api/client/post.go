@@ -67,13 +67,26 @@ type delivery struct {
 	trouble func(err error, wait time.Duration)
 }
 
-// deliver posts items until each has its result. A request that is too large is halved, down to the event at fault.
+// deliver posts items until each has its result, as many at once as may be. A request that is too large is cut to what
+// its answer has told, or else halved, down to the event at fault.
 func (d *delivery) deliver(ctx context.Context, items []item, results []Result) {
+	for at := 0; at < len(items); {
+		end := at + d.client.burst.fit(len(items)-at)
+		d.request(ctx, items[at:end], results[at:end])
+		at = end
+	}
+}
+
+// request is deliver for what goes at once.
+func (d *delivery) request(ctx context.Context, items []item, results []Result) {
 	verdicts, err := d.insist(ctx, items)
 	if err != nil && kindOf(err) == tooLarge && len(items) > 1 {
-		half := len(items) / 2
-		d.deliver(ctx, items[:half], results[:half])
-		d.deliver(ctx, items[half:], results[half:])
+		n := len(items) / 2
+		if told := d.client.burst.fit(len(items)); told < len(items) {
+			n = told
+		}
+		d.deliver(ctx, items[:n], results[:n])
+		d.deliver(ctx, items[n:], results[n:])
 		return
 	}
 	for i := range items {

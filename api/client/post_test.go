@@ -1,8 +1,11 @@
 package client_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -213,6 +216,59 @@ func TestTooLargeRequestIsHalvedDownToTheEventAtFault(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBurstIsLearned: a batch of more than the application may send at once is refused once, and costs it all that it may
+// send; later ones are cut to it, until TheEye tells of another limit, or of none.
+func TestBurstIsLearned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		most, foreign := 100, `"proxy";q=7;w=60`
+		s := serve(t, answers{func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body) // it is in memory
+			var sent []json.RawMessage
+			if err := json.Unmarshal(body, &sent); err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("RateLimit-Policy", foreign)
+			if most > 0 {
+				w.Header().Set("RateLimit-Policy", foreign+fmt.Sprintf(`, "application";q=%d;qu="events";w=2`, most))
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if most > 0 && len(sent) > most {
+				problem(413, "request.too_many_events")(w, r)
+				return
+			}
+			accept(w, r)
+		}})
+		c := s.client(t)
+		for _, step := range []struct {
+			most int
+			want []int
+		}{
+			{100, []int{350, 100, 100, 100, 50}},
+			{100, []int{100, 100, 100, 50}},
+			{40, []int{100, 40, 40, 20, 40, 40, 40, 40, 40, 40, 10}},
+			{1000, []int{40, 310}},
+			{0, []int{350}},
+			{100, []int{350, 100, 100, 100, 50}},
+		} {
+			before := len(s.got())
+			most = step.most
+			verdicts, err := c.Post(t.Context(), events(350))
+			if err != nil {
+				t.Fatal(err)
+			}
+			allAccepted(t, verdicts, 350)
+			var sizes []int
+			for _, r := range s.got()[before:] {
+				sizes = append(sizes, len(r.content))
+			}
+			if !slices.Equal(sizes, step.want) {
+				t.Errorf("of %d at once requests have %v events, want %v", step.most, sizes, step.want)
+			}
+		}
+	})
 }
 
 func TestLargePostGoesInSeveralRequests(t *testing.T) {

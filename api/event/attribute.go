@@ -13,12 +13,14 @@ import (
 
 // keep takes an attribute that is no field of an event, as it was written.
 func (c *cloudEvent) keep(key, value jsonb.Value, strict bool) *Refusal {
-	separator := byte(',')
-	if c.Attributes == nil {
-		separator = '{'
+	if !strict || len(c.Attributes) <= MaxAttributeBytes { // beyond it the event is refused, and no copy needed
+		separator := byte(',')
+		if c.Attributes == nil {
+			separator = '{'
+		}
+		c.Attributes = append(append(c.Attributes, separator), key.Raw()...)
+		c.Attributes = append(append(c.Attributes, ':'), value.Raw()...)
 	}
-	c.Attributes = append(append(c.Attributes, separator), key.Raw()...)
-	c.Attributes = append(append(c.Attributes, ':'), value.Raw()...)
 	switch {
 	case key.Is("id"):
 		c.id = value.Text()

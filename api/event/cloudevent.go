@@ -58,7 +58,7 @@ func decodeCloudEvent(doc *jsonb.Doc, strict bool) (Event, *Refusal) {
 	if first == nil && strict && len(c.Attributes) > MaxAttributeBytes {
 		first = &Refusal{
 			Code:   CodeCloudEvent,
-			Detail: fmt.Sprintf("the attributes have %d bytes, more than the %d allowed", len(c.Attributes), MaxAttributeBytes),
+			Detail: fmt.Sprintf("the attributes have more than the %d bytes allowed", MaxAttributeBytes),
 		}
 	}
 	return c.Event, first

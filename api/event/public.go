@@ -1,5 +1,7 @@
 package event
 
+import "strings"
+
 // publicPrefix begins the ids of public events. It cannot change: what is sent again must get its id again.
 const publicPrefix = "public:"
 
@@ -12,3 +14,7 @@ func PublicID(id string) string {
 	}
 	return publicPrefix + id
 }
+
+// Reserved tells whether an id is as those of public events are. An application's own may not be: a stranger's could be
+// the same.
+func Reserved(id string) bool { return strings.HasPrefix(id, publicPrefix) }

@@ -46,6 +46,9 @@ func (s *Splitter) Split(body []byte, maxEventBytes int, yield func(raw []byte, 
 	return false, s.end()
 }
 
+// Forget lets go of the body, and keeps the memory.
+func (s *Splitter) Forget() { s.scanner.Reset(nil) }
+
 func (s *Splitter) array(yield func([]byte, *jsonb.Doc, *Refusal)) error {
 	sc := &s.scanner
 	sc.Skip()

@@ -20,3 +20,7 @@ const (
 
 // StreamKey names the stream of a partition.
 func StreamKey(partition int) string { return "theeye:events:{" + strconv.Itoa(partition) + "}" }
+
+// StoreKey names what is remembered of the store beside the stream of a partition, on the same slot: which database it
+// is, and how far the stream was in it.
+func StoreKey(partition int) string { return "theeye:store:{" + strconv.Itoa(partition) + "}" }

@@ -12,6 +12,7 @@ func TestStreamNames(t *testing.T) {
 	for got, want := range map[string]string{
 		event.StreamKey(0):     "theeye:events:{0}",
 		event.StreamKey(12):    "theeye:events:{12}",
+		event.StoreKey(12):     "theeye:store:{12}",
 		event.PartitionsKey:    "theeye:events:partitions",
 		event.PersistenceGroup: "persistence",
 		event.FieldBatch:       "v1",

@@ -71,7 +71,7 @@ func (c *config) catch(ctx context.Context, bug *build.Bug, dir string) (seeds i
 	if err := build.Services(ctx, build.Options{Dir: binaries, Race: c.race, Bug: bug}); err != nil {
 		return 0, "", err //nolint:wrapcheck // says what
 	}
-	faults, err := nemesis.Choose(bug.Faults)
+	faults, err := nemesis.Choose(nemesis.Catalogue(), bug.Faults)
 	if err != nil {
 		return 0, "", err //nolint:wrapcheck // says what
 	}

@@ -15,6 +15,14 @@ func TestThreeSeedsLoseAndDuplicateNothing(t *testing.T) {
 	}
 }
 
+// On a Redis Cluster, with what only that can do.
+func TestAClusterLosesAndDuplicatesNothing(t *testing.T) {
+	faults := "kill-master,move-slot,rename-consumer,kill-ingest,kill-at-before-commit"
+	if err := run(t.Context(), []string{"-cluster", "-seeds", "1", "-duration", "20s", "-faults", faults}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]uint64{
@@ -41,6 +49,8 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		"-seeds=x":        "neither a number nor a range",
 		"seed":            `unexpected argument "seed"`,
 		"-bugs=butterfly": `there is no bug "butterfly"`,
+		"-failover=hope":  `there is no setting "hope"`,
+		"-cluster=x":      "invalid boolean",
 	} {
 		if err := run(t.Context(), []string{args}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

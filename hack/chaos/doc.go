@@ -3,5 +3,6 @@
 // can break, and holds what is stored against what was promised: hack/decisions/0012-chaos.md.
 //
 // A seed decides what is sent, what is broken, and when; it does not decide how the processes' work interleaves. A run
-// that found something is judged again with -check, and repeated with -seeds.
+// that found something is judged again with -check, and repeated with -seeds. With -cluster Redis is a Redis Cluster; with
+// -scale nothing is broken, and replicas are measured: hack/decisions/0018-cluster.md.
 package main

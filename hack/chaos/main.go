@@ -27,6 +27,11 @@ type config struct {
 	keep     bool
 	check    string
 	bugs     string
+	failover string
+	cluster  bool
+	scale    bool
+
+	unreplicated bool
 
 	ingests, persistences, clients int
 }
@@ -45,7 +50,8 @@ func parse(args []string) (*config, error) {
 	fs.Usage = func() {
 		fmt.Fprint(fs.Output(), intro)
 		fs.PrintDefaults()
-		fmt.Fprintf(fs.Output(), "\nfaults: %s\n", strings.Join(nemesis.Names(), " "))
+		fmt.Fprintf(fs.Output(), "\nfaults: %s\nfaults with -cluster: %s\n", strings.Join(nemesis.Names(nemesis.Catalogue()), " "),
+			strings.Join(nemesis.Names(nemesis.ClusterCatalogue()), " "))
 	}
 	seeds := fs.String("seeds", "1-3", "`numbers` of the runs: 7, 1-30, 1,5,9")
 	faults := fs.String("faults", "all", "`names` of the faults, separated by commas; all, or none")
@@ -55,6 +61,11 @@ func parse(args []string) (*config, error) {
 	fs.BoolVar(&c.keep, "keep", false, "keep history and logs also of runs in which nothing was found")
 	fs.StringVar(&c.check, "check", "", "judge the run in this `directory` again, and do nothing else")
 	fs.StringVar(&c.bugs, "bugs", "", "plant bugs, by their `names` or all, and tell after how many seeds each was caught; list lists them")
+	fs.StringVar(&c.failover, "failover", "", "fail over to replicas and standbys, in the settings with these `names` or in all, and tell what was lost; list lists them")
+	fs.BoolVar(&c.cluster, "cluster", false, "a Redis Cluster of three masters and three replicas instead of one Redis")
+	fs.BoolVar(&c.unreplicated, "unreplicated", false, "with -cluster, accept events before a replica has them: what that loses is found")
+	fs.BoolVar(&c.scale, "scale", false, "break nothing, and measure what one, two and four replicas of ingest and persistence do and cost, for "+
+		"the duration each")
 	fs.IntVar(&c.ingests, "ingest", 2, "`replicas` of ingest, at least 2")
 	fs.IntVar(&c.persistences, "persistence", 2, "`replicas` of persistence, at least 2")
 	fs.IntVar(&c.clients, "clients", 8, "`number` of clients that post at once")
@@ -63,9 +74,17 @@ func parse(args []string) (*config, error) {
 	}
 	var err1, err2 error
 	c.seeds, err1 = parseSeeds(*seeds)
-	c.faults, err2 = nemesis.Choose(*faults)
+	c.faults, err2 = nemesis.Choose(c.catalogue(), *faults)
 	c.all = *faults == "all"
 	return c, errors.Join(err1, err2, c.validate(fs.Args()))
+}
+
+// catalogue is what can be done to the world that is to be run.
+func (c *config) catalogue() []nemesis.Fault {
+	if c.cluster {
+		return nemesis.ClusterCatalogue()
+	}
+	return nemesis.Catalogue()
 }
 
 func (c *config) validate(rest []string) error {
@@ -76,6 +95,8 @@ func (c *config) validate(rest []string) error {
 		return errors.New("-duration must be at least 1s")
 	case c.ingests < 2 || c.persistences < 2:
 		return errors.New("-ingest and -persistence must be at least 2: events meet at several replicas")
+	case c.cluster && c.bugs != "":
+		return errors.New("-bugs are caught on one Redis, without -cluster")
 	case c.clients < 1:
 		return errors.New("-clients must be at least 1")
 	}
@@ -122,6 +143,10 @@ func run(ctx context.Context, args []string) error {
 		return recheck(c.check)
 	case c.bugs != "":
 		return c.plant(ctx)
+	case c.failover != "":
+		return c.failOver(ctx)
+	case c.scale:
+		return c.measure(ctx)
 	default:
 		return c.run(ctx)
 	}

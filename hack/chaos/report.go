@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/theeye-dev/theeye/hack/chaos/checker"
@@ -43,11 +44,21 @@ func (s *summary) add(seed uint64, dir string, c *config, r rig.Result) {
 
 // command repeats one seed.
 func (c *config) command(seed uint64) string {
-	args := ""
+	var args []string
 	if c.race {
-		args = " ARGS=-race"
+		args = append(args, "-race")
 	}
-	return fmt.Sprintf("make chaos SEEDS=%d DURATION=%s%s", seed, c.duration, args)
+	if c.cluster {
+		args = append(args, "-cluster")
+	}
+	if c.unreplicated {
+		args = append(args, "-unreplicated")
+	}
+	command := fmt.Sprintf("make chaos SEEDS=%d DURATION=%s", seed, c.duration)
+	if len(args) > 0 {
+		command += fmt.Sprintf(" ARGS='%s'", strings.Join(args, " "))
+	}
+	return command
 }
 
 // verdict prints the figures and tells what is wrong.
@@ -80,10 +91,10 @@ func (s *summary) verdict(c *config) error {
 
 // wanted are the faults that have to have come up: all, when there was time for all.
 func (c *config) wanted() []string {
-	if !c.all || time.Duration(len(c.seeds))*c.duration < everyFault() {
+	if !c.all || time.Duration(len(c.seeds))*c.duration < c.everyFault() {
 		return nil
 	}
-	return nemesis.Possible(c.duration)
+	return nemesis.Possible(c.catalogue(), c.duration)
 }
 
 // kills is how often a process was ended by SIGKILL.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/theeye-dev/theeye/hack/chaos/build"
 	"github.com/theeye-dev/theeye/hack/chaos/checker"
-	"github.com/theeye-dev/theeye/hack/chaos/nemesis"
 	"github.com/theeye-dev/theeye/hack/chaos/rig"
 )
 
@@ -47,8 +46,16 @@ func (c *config) run(ctx context.Context) error {
 func (c *config) rig(seed uint64, dir, binaries string, say func(string, ...any)) rig.Config {
 	return rig.Config{
 		Seed: seed, Duration: c.duration, Dir: dir, Binaries: binaries, Faults: c.faults, Clients: c.clients,
-		Ingests: c.ingests, Persistences: c.persistences, Say: say,
+		Ingests: c.ingests, Persistences: c.persistences, Cluster: c.cluster, Replicas: c.replicas(), Say: say,
 	}
+}
+
+// replicas of Redis that must have an event before it is accepted: as is documented for a cluster.
+func (c *config) replicas() int {
+	if c.cluster && !c.unreplicated {
+		return 1
+	}
+	return 0
 }
 
 // workplace makes the directory of all runs.
@@ -91,7 +98,7 @@ func progress(begin time.Time) func(string, ...any) {
 }
 
 // everyFault is how long all runs together must be for every fault to come up in each lane, at the slowest.
-func everyFault() time.Duration {
+func (c *config) everyFault() time.Duration {
 	const slowest = 9 * time.Second // a failpoint that is not reached, and a lull
-	return time.Duration(len(nemesis.Catalogue())) * slowest
+	return time.Duration(len(c.catalogue())) * slowest
 }

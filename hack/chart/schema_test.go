@@ -105,6 +105,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`ingest: {autoscaling: {minReplicas: 0}}`,
 		`ingest: {resources: {request: {cpu: 1}}}`,
 		`redis: {existing: {durability: sloppy}}`,
+		`redis: {existing: {replicas: -1}}`,
 		`gateway: {scheme: ftp}`,
 		`tls: {certManager: {issuerRef: {name: a, kind: Issuer, groups: b}}}`,
 		`networkPolicy: {scrapers: [{namespaceSelector: {matchLabel: {a: b}}}]}`,
@@ -121,6 +122,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`ingest: {requestMemory: 63}`,
 		`ingest: {maxBacklog: -1}`,
 		`ingest: {publicRate: -1}`,
+		`redis: {existing: {replicas: 6}}`,
+		`persistence: {tailSeconds: 259201}`,
+		`persistence: {tailMemory: 0}`,
 		`trustedProxies: [10.0.0.0/8, 10.0.0.0/8]`,
 	} {
 		refuse(t, parseYAML(t, []byte(values)))

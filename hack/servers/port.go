@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 )
 
 // Free ports are taken from below Linux' ephemeral range (32768 up): a server that was stopped finds its port free
@@ -17,11 +18,14 @@ const (
 	portTries = 200
 )
 
-// FreePort returns a port of 127.0.0.1 on which nothing listens.
+// given are the ports that this process was given: who was given one may not listen on it yet.
+var given sync.Map //nolint:gochecknoglobals // port → true; ports are the whole process'
+
+// FreePort returns a port of 127.0.0.1 on which nothing listens, and another each time.
 func FreePort() (int, error) {
 	for range portTries {
 		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // no secret
-		if PortFree(port) {
+		if _, taken := given.LoadOrStore(port, true); !taken && PortFree(port) {
 			return port, nil
 		}
 	}

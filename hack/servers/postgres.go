@@ -185,7 +185,7 @@ const askTimeout = 5 * time.Second
 // AskPostgres answers nil when the PostgreSQL of a directory is the process pid and takes connections on the port. It
 // makes the database when it is missing.
 func AskPostgres(ctx context.Context, dir string, port, pid int) error {
-	if found, state := pidFile(dir); found != pid || state != "ready" {
+	if found, state := pidFile(dir); found != pid || state != "ready" && state != "standby" {
 		return fmt.Errorf("%w: PostgreSQL says %q", ErrStarting, state)
 	}
 	password, err := PostgresPassword(dir)

@@ -30,6 +30,7 @@ type RedisOptions struct {
 	LogFile  string // default Dir/redis.log
 	Password string // empty: none
 	Detach   bool   // outlive this process
+	Env      []string
 	// Settings are added to, or replace, those that make it durable.
 	Settings map[string]string
 }
@@ -116,7 +117,7 @@ func (r *Redis) start(ctx context.Context) error {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	process, err := Start(Command{
-		Path: r.binary, Args: []string{config}, Env: []string{"LC_ALL=C", "TZ=UTC"}, Dir: r.options.Dir,
+		Path: r.binary, Args: []string{config}, Env: append([]string{"LC_ALL=C", "TZ=UTC"}, r.options.Env...), Dir: r.options.Dir,
 		LogFile: r.options.LogFile, Detach: r.options.Detach,
 	})
 	if err != nil {

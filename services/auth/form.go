@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 const (
@@ -40,7 +41,7 @@ func readForm(r *http.Request) (map[string]string, error) {
 		return nil, fault.New(fault.CodeBodyTooLarge, fmt.Sprintf("the body may have %d bytes", maxForm))
 	}
 	if err != nil {
-		return nil, fault.Wrap(fault.CodeTimeout, "the body could not be read to its end", err)
+		return nil, kit.Unread(r, err)
 	}
 	values, err := url.ParseQuery(string(body))
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -31,6 +33,9 @@ const (
 	// bulkBytes is how much may be on its way to Redis beside whatever else is. Of more there is one request at a time, in
 	// turn by owner: an entry of 4 MiB keeps Redis busy for as long as hundreds of small ones.
 	bulkBytes = 256 << 10
+	// turnPatience is how long one request may wait for all its turns together: as long as storage tries one entry. With
+	// the producer's two budgets that are 15 s, for which clients still wait.
+	turnPatience = 5 * time.Second
 )
 
 // owner is on whose account a request is admitted: an application, or what web pages post for it without a secret.
@@ -43,10 +48,15 @@ type owner struct {
 // takes the process' memory, and none takes more than a share of what others need.
 type Admission struct {
 	light, heavy, bulk *turns
+	patience           time.Duration // turnPatience
 
 	mu   sync.Mutex
 	free int64
 	held map[owner]int64
+
+	closed  atomic.Bool        // the process stops
+	until   time.Time          // by when bodies must be here then
+	reading map[*hold]struct{} // whose body is not here yet
 }
 
 // NewAdmission shares memory out, in bytes.
@@ -55,8 +65,8 @@ func NewAdmission(memory int64) *Admission {
 	return &Admission{
 		light: newTurns(min(2*processors, lightAtOnce)),
 		heavy: newTurns(min(max(processors-1, 1), heavyAtOnce)), // a processor is left for small requests
-		bulk:  newTurns(1),
-		free:  memory, held: map[owner]int64{},
+		bulk:  newTurns(1), patience: turnPatience,
+		free: memory, held: map[owner]int64{}, reading: map[*hold]struct{}{},
 	}
 }
 
@@ -93,6 +103,10 @@ type hold struct {
 	header    http.Header              // of its answer
 	owner     owner
 	bytes     int64
+	has       *turns        // in which it has a turn; nil: it has none
+	waited    time.Duration // for turns
+	read      int           // bytes of its body, and of what that became
+	hurried   bool          // its body has less time than the server gives it
 }
 
 // begin names the request's owner, and takes what every request costs.
@@ -140,22 +154,78 @@ func (h *hold) turn(ctx context.Context, n int) (done func(), err error) {
 	if n > lightBytes {
 		t = h.admission.heavy
 	}
-	return h.wait(ctx, t)
+	if _, err = h.wait(ctx, t); err != nil {
+		return nil, err
+	}
+	h.has = t
+	return h.end, nil
 }
 
-// way waits until n bytes may be sent to Redis; done ends it.
-func (h *hold) way(ctx context.Context, n int) (done func(), err error) {
+// heavier waits for a turn for much work, in place of the one for little.
+func (h *hold) heavier(ctx context.Context) error {
+	if h == nil || h.has == h.admission.heavy {
+		return nil
+	}
+	h.end()
+	if _, err := h.wait(ctx, h.admission.heavy); err != nil {
+		return err
+	}
+	h.has = h.admission.heavy
+	return nil
+}
+
+// end ends the turn that the request has, if any.
+func (h *hold) end() {
+	if h.has != nil {
+		h.has.done()
+		h.has = nil
+	}
+}
+
+// way waits until n bytes may be sent to Redis; done ends it. While Redis confirms nothing, one tries whether it does
+// again, and nobody waits behind that one: each would try for as long, one after the other.
+func (h *hold) way(ctx context.Context, n int, ailing func() bool) (done func(), err error) {
 	if h == nil || n <= bulkBytes {
 		return func() {}, nil
 	}
-	return h.wait(ctx, h.admission.bulk)
+	bulk := h.admission.bulk
+	if bulk.free() {
+		return bulk.done, nil
+	}
+	if ailing() {
+		return nil, errAiling
+	}
+	if done, err = h.wait(ctx, bulk); err == nil && ailing() {
+		done()
+		return nil, errAiling
+	}
+	return done, err
 }
 
+var (
+	errAiling = fault.New(fault.CodeUnavailable, "storage has confirmed nothing of late; nothing was stored")
+	errTurn   = &fault.Error{
+		Code: fault.CodeOverloaded, Detail: "too many large requests wait for their turn; nothing was stored", RetryAfter: turnPatience,
+	}
+)
+
+// wait takes a turn, and gives up when the request has waited too long for its turns.
 func (h *hold) wait(ctx context.Context, t *turns) (done func(), err error) {
-	if !t.take(ctx, h.owner) {
+	if t.free() {
+		return t.done, nil
+	}
+	began := time.Now()
+	waiting, cancel := context.WithTimeout(ctx, h.admission.patience-h.waited)
+	defer cancel()
+	mine := t.take(waiting, h.owner)
+	h.waited += time.Since(began)
+	switch {
+	case mine:
+		return t.done, nil
+	case ctx.Err() != nil:
 		return nil, fault.Wrap(fault.CodeUnavailable, "the request was given up; nothing was stored", ctx.Err())
 	}
-	return t.done, nil
+	return nil, errTurn
 }
 
 // admit gives every request a hold, and takes all back that it holds when its answer is written.

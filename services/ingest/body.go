@@ -11,6 +11,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // keptBuffer bounds the buffers that are kept: a few large bodies must not make every buffer large.
@@ -38,11 +39,13 @@ func (b *buffers) put(text *[]byte) {
 func (d *decoder) body(ctx context.Context, r *http.Request, c coding, h *hold) (*[]byte, error) {
 	text := d.buffers.get()
 	err := d.read(text, r, h)
+	h.handled(*text)
 	if err == nil && c != identity && len(*text) > 0 {
 		packed := text
 		text = d.buffers.get()
 		if err = h.take(cap(*text)); err == nil {
 			*text, err = d.expander.expand(ctx, h, *text, *packed, c)
+			h.handled(*text)
 		}
 		h.give(cap(*packed))
 		d.buffers.put(packed)
@@ -52,6 +55,13 @@ func (d *decoder) body(ctx context.Context, r *http.Request, c coding, h *hold) 
 		return nil, err
 	}
 	return text, nil
+}
+
+// handled notes what was read of a body, or made of it.
+func (h *hold) handled(text []byte) {
+	if h != nil {
+		h.read += len(text)
+	}
 }
 
 // read reads a body of at most event.MaxRequestBytes.
@@ -67,29 +77,31 @@ func (d *decoder) read(text *[]byte, r *http.Request, h *hold) (err error) {
 		limit = int(r.ContentLength)
 		first = max(first, min(limit+1, trusted))
 	}
-	began, hurried := time.Now(), false
+	began := time.Now()
+	h.beginBody()
 	*text, err = fill(*text, r.Body, first, limit, func(from, to int) error {
 		if from > 0 {
-			hurried = h.hurry(began, to)
+			h.hurry(began, to)
 		}
 		return h.take(to - from)
 	})
-	if hurried && err == nil {
-		_ = h.control.SetReadDeadline(time.Time{}) // what comes is an answer, which has its own
-	}
+	h.endBody(err)
 	var refused *fault.Error
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fault.New(fault.CodeTimeout, "the body came too slowly: it has 30 s at most, and a large one 10 s and a second more for every 192 KiB of it")
+		return h.late()
 	case errors.As(err, &refused):
 		return err
 	case err != nil:
-		return fault.New(fault.CodeMalformed, "the body was cut off")
+		return kit.Unread(r, err)
 	case len(*text) > event.MaxRequestBytes:
 		return errBodyTooLarge
 	}
 	return nil
 }
+
+var errSlow = fault.New(fault.CodeTimeout, "the body came too slowly: it has 30 s at most; one of more than 64 KiB, "+
+	"or of more than 4 KiB that does not tell its length, 10 s and a second more for every 192 KiB of it")
 
 var errBodyTooLarge = fault.New(fault.CodeBodyTooLarge, "the body is larger than 4 MiB (4194304 bytes)")
 
@@ -105,13 +117,18 @@ const (
 	pace                  = 192 << 10
 )
 
-// hurry sets the time by which n bytes must be here, and tells whether it could.
-func (h *hold) hurry(began time.Time, n int) bool {
+// hurry sets the time by which n bytes must be here.
+func (h *hold) hurry(began time.Time, n int) {
 	if h == nil || h.control == nil {
-		return false
+		return
 	}
-	allowed := patience + time.Duration(n)*time.Second/pace
-	return h.control.SetReadDeadline(began.Add(min(allowed, maxPatience))) == nil
+	by := began.Add(min(patience+time.Duration(n)*time.Second/pace, maxPatience))
+	h.admission.mu.Lock()
+	defer h.admission.mu.Unlock()
+	if h.admission.closed.Load() && h.admission.until.Before(by) {
+		by = h.admission.until
+	}
+	h.hurried = h.control.SetReadDeadline(by) == nil || h.hurried
 }
 
 // fill reads r to its end, or until there is a byte more than limit, into what text has of memory; more asks whether it

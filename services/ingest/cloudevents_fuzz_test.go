@@ -6,6 +6,8 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/event/jsonb"
+	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
 )
 
 // FuzzBinary: whatever comes in binary mode becomes one JSON object, of which nothing but its own faults is refused.
@@ -20,7 +22,7 @@ func FuzzBinary(f *testing.F) {
 		if err != nil || !form.binary || notText(h) != "" {
 			return
 		}
-		text := appendStructured(nil, h, form, data)
+		text := new(worker).structured(&Submission{Principal: keyring.Principal{Application: &registry.Application{}}, form: form, header: h, Body: data})
 		var s jsonb.Scanner
 		s.Reset(text)
 		doc, _, fault, err := s.Scan()

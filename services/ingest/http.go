@@ -20,7 +20,7 @@ const maxIdempotencyKey = 255
 
 // Handler serves ingest's public port. failures may be nil.
 func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer *kit.Observer) *http.ServeMux {
-	d := &decoder{keys: keys, failures: failures, limiter: s.limiter, now: s.now, expander: newExpander()}
+	d := &decoder{open: s.open, keys: keys, failures: failures, limiter: s.limiter, now: s.now, expander: newExpander()}
 	mux := http.NewServeMux()
 	accept := func(ctx context.Context, sub Submission) (*Receipt, error) {
 		defer d.buffers.put(sub.buffer)
@@ -35,8 +35,10 @@ func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer
 	return mux
 }
 
-// decoder turns a request into a Submission. It checks the credential before it reads the body.
+// decoder turns a request into a Submission. It checks the credential, and whether anything may be let in, before it
+// reads the body.
 type decoder struct {
+	open     func(keyring.Principal) error // the service's
 	keys     *keyring.Keyring
 	failures *kit.Failures
 	limiter  *quota.Limiter
@@ -48,6 +50,9 @@ type decoder struct {
 func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, error) {
 	principal, err := d.authenticate(ctx, r)
 	if err != nil {
+		return Submission{}, err
+	}
+	if err = d.open(principal); err != nil {
 		return Submission{}, err
 	}
 	form, err := formOf(r.Header)
@@ -62,10 +67,14 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 	if err != nil {
 		return Submission{}, err
 	}
+	if name := notText(r.Header); form.binary && name != "" {
+		return Submission{}, fault.New(fault.CodeParameter, strings.ToLower(name)+" is not UTF-8; percent-encode what is not ASCII")
+	}
 	sub := Submission{
 		Principal:      principal,
 		ArrivedAt:      d.now().UTC().Truncate(time.Microsecond), // nothing of the body was read yet
 		form:           form,
+		header:         r.Header,
 		Strict:         prefersStrict(r.Header),
 		IdempotencyKey: idempotencyKey,
 		TraceParent:    stream.TraceParent(ctx),
@@ -80,12 +89,9 @@ func (d *decoder) decode(ctx context.Context, r *http.Request) (Submission, erro
 		return Submission{}, err
 	}
 	if sub.buffer, err = d.body(ctx, r, coding, sub.hold); err != nil {
+		sub.charge(err, sub.hold.read)
+		sub.tellLimit()
 		return Submission{}, err
-	}
-	if form.binary {
-		if err = d.structured(&sub, r.Header); err != nil {
-			return Submission{}, err
-		}
 	}
 	sub.Body = *sub.buffer
 	return sub, nil
@@ -113,24 +119,6 @@ func idempotencyKeyOf(h http.Header) (string, error) {
 	default:
 		return keys[0], nil
 	}
-}
-
-// structured puts a CloudEvent that came in binary mode in its JSON format where its data was.
-func (d *decoder) structured(sub *Submission, h http.Header) error {
-	if name := notText(h); name != "" {
-		d.buffers.put(sub.buffer)
-		return fault.New(fault.CodeParameter, strings.ToLower(name)+" is not UTF-8; percent-encode what is not ASCII")
-	}
-	data := sub.buffer
-	sub.buffer = d.buffers.get()
-	*sub.buffer = appendStructured((*sub.buffer)[:0], h, sub.form, *data)
-	err := sub.hold.take(cap(*sub.buffer))
-	sub.hold.give(cap(*data))
-	d.buffers.put(data)
-	if err != nil {
-		d.buffers.put(sub.buffer)
-	}
-	return err
 }
 
 // prefersStrict reads Prefer: handling=strict (RFC 7240). Of several handlings the first counts; parameters mean nothing.

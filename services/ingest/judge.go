@@ -21,6 +21,7 @@ type worker struct {
 	counted  []event.Item        // what is only counted of the request
 	scratch  []byte
 	checks   check.Judge
+	body     []byte // of a CloudEvent in binary mode, in its JSON format
 }
 
 // readEvent is an event as far as it could be read.
@@ -34,13 +35,20 @@ type readEvent struct {
 func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budget) (*Receipt, error) {
 	items := w.request.Items[:0]
 	w.events = w.events[:0]
+	if sub.form.binary {
+		sub.Body = w.structured(&sub)
+	}
 	err := w.split(&sub, func(line int, raw []byte, doc *jsonb.Doc, refusal *event.Refusal) {
 		e := readEvent{line: line}
 		if refusal == nil {
 			e.readable = true
 			e.Event, refusal = sub.form.format.Decode(doc, true)
-			if sub.Credential == "" {
+			e.Forget()
+			switch {
+			case sub.Credential == "":
 				e.ID = event.PublicID(e.ID)
+			case refusal == nil && event.Reserved(e.ID):
+				refusal = errReserved
 			}
 		}
 		items, w.events = append(items, event.Item{Original: raw, Format: sub.form.format, Refusal: refusal}), append(w.events, e)
@@ -55,7 +63,6 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 		ReceivedAt: receivedAt, Sequence: sequence, TraceID: sub.TraceID, Items: items,
 	}
 	clear(w.seen)
-	w.checks.Begin(sub.Rules)
 	receipt := &Receipt{Verdicts: make([]Verdict, len(items))}
 	for i := range items {
 		item, e := &items[i], &w.events[i]
@@ -89,6 +96,10 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 	}
 	w.close(receipt, sequencer)
 	return receipt, nil
+}
+
+var errReserved = &event.Refusal{
+	Code: event.CodeConflict, Detail: "ids that begin with public: are those of web pages' events, which have no secret", Pointer: "/id",
 }
 
 // split calls read for every event of a body, with its line where lines are events.

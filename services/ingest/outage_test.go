@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -286,23 +287,35 @@ func hangUp(ctx context.Context, address, text string) error {
 	return conn.Close()
 }
 
-// TestCutOffBodyIsAnswered: a client that stops sending but still listens is told.
+// TestCutOffBodyIsAnswered: a client that stops sending but still listens is told, and so is one whose chunks are none.
 func TestCutOffBodyIsAnswered(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	a := d.register(nextUID(), registry.Policy{})
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
-	d.must(err)
-	defer conn.Close() //nolint:errcheck // only read
-	_, err = fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
-		a.key, len(good)+1, good)
-	d.must(err)
-	d.must(conn.(*net.TCPConn).CloseWrite())
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	d.must(err)
-	defer response.Body.Close() //nolint:errcheck // only read
-	if response.StatusCode != http.StatusBadRequest {
-		t.Errorf("answered %d", response.StatusCode)
+	const chunked = "Transfer-Encoding: chunked\r\n\r\n"
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(good), good)
+	for name, c := range map[string]struct{ rest, detail string }{
+		"shorter than announced": {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(good)+1, good), "cut off"},
+		"chunks without an end":  {chunked + chunk, "cut off"},
+		"within a chunk":         {chunked + chunk[:10], "cut off"},
+		"no size of a chunk":     {chunked + chunk + "zz\r\n", "chunks are not well formed"},
+		"longer than its size":   {chunked + "1\r\n" + good + "\r\n0\r\n\r\n", "chunks are not well formed"},
+	} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(d.url, "http://"))
+		d.must(err)
+		_, err = fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer %s\r\n%s", a.key, c.rest)
+		d.must(err)
+		d.must(conn.(*net.TCPConn).CloseWrite())
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		d.must(err)
+		body, err := io.ReadAll(response.Body)
+		d.must(err)
+		d.must(response.Body.Close())
+		d.must(conn.Close())
+		if response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"code":"request.malformed","detail":"the body`) ||
+			!strings.Contains(string(body), c.detail) {
+			t.Errorf("%s: answered %d %s", name, response.StatusCode, body)
+		}
 	}
 	if got := d.appended(a.UID); got != nil {
 		t.Errorf("appended %+v", got)

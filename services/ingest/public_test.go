@@ -143,3 +143,24 @@ func TestPublicIDs(t *testing.T) {
 		t.Errorf("own %q, public (-want +got):\n%s", own, diff)
 	}
 }
+
+// TestPublicIDsAreReserved: an application's own event has none of them, which a stranger's could have, too; what a page
+// sends may begin as it likes, for it gets another beginning.
+func TestPublicIDsAreReserved(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	shop := d.register(nextUID(), fromPages(page))
+	body := "[" + with(`"id":"public:order-1"`) + "," + with(`"id":"public-order-1"`) + "]"
+	got := d.post(shop, body)
+	if diff := cmp.Diff([]string{"id.conflict/id", "accepted"}, got.verdicts()); diff != "" || got.Events[0].ID != "public:order-1" ||
+		!strings.Contains(got.Events[0].Detail, "public:") {
+		t.Errorf("answered %d %s", got.status, got.body)
+	}
+	if diff := cmp.Diff([]string{"id.conflict/id", "accepted"}, items(d.appended(shop.UID))); diff != "" {
+		t.Errorf("appended (-want +got):\n%s", diff)
+	}
+	got = d.send(http.MethodPost, "/v1/events?key="+shop.ClientID, strings.NewReader(with(`"id":"public:order-1"`)), "Origin", page)
+	if got.status != http.StatusAccepted || got.Events[0].ID != "public:public:order-1" {
+		t.Errorf("a page is answered %d %s", got.status, got.body)
+	}
+}

@@ -88,13 +88,76 @@ func TestEveryEventCounts(t *testing.T) {
 	d.expectLeft(d.post(a, repeat(unknown, 10)), http.StatusUnprocessableEntity, 987)
 	d.expectLeft(d.post(a, padded(1001)), http.StatusRequestEntityTooLarge, 986)
 	d.expectLeft(d.post(a, "["+good+","+unknown+"]", "Prefer", "handling=strict"), http.StatusUnprocessableEntity, 984)
-	if got := d.post(a, "no events"); got.status != http.StatusBadRequest {
-		t.Errorf("answered %d %s", got.status, got.body)
-	}
 	d.expectLeft(d.post(a, good), http.StatusAccepted, 983)
 	free := d.register(nextUID(), registry.Policy{})
 	if got := d.post(free, good); got.header.Get("RateLimit") != "" || got.header.Get("RateLimit-Policy") != "" {
 		t.Errorf("without a limit answered %v", got.header)
+	}
+}
+
+// TestWhatIsRefusedWholeCounts by what was read of it, whatever it is refused for; and nothing that was refused unread, or
+// that its application is to send again.
+func TestWhatIsRefusedWholeCounts(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.limiting(takesAll, 0)
+	spaces := strings.Repeat(" ", 200_000) // three times 64 KiB and some
+	for name, c := range map[string]struct {
+		body   string
+		header []string
+		status int
+		counts int
+	}{
+		"no JSON":            {body: "no events", status: 400, counts: 1},
+		"no events":          {body: "[]", status: 400, counts: 1},
+		"broken at its end":  {body: "[" + good + spaces, status: 400, counts: 4},
+		"no gzip":            {body: spaces, header: []string{"Content-Encoding", "gzip"}, status: 400, counts: 4},
+		"a bomb":             {body: gz(strings.Repeat(spaces, 40)), header: []string{"Content-Encoding", "gzip"}, status: 413, counts: 17},
+		"announced":          {body: strings.Repeat(spaces, 21), status: 413, counts: 1},
+		"another media type": {body: spaces, header: []string{"Content-Type", "text/csv"}, status: 415},
+		"more than is left":  {body: repeat(good, 600) + spaces, status: 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &door{T: t, client: d.client, keys: d.keys, log: d.log, url: d.url}
+			a := d.register(nextUID(), slowly(1000))
+			d.expectLeft(d.post(a, repeat(good, 450)), http.StatusAccepted, 550)
+			tries := 1 + 2*int(patience/time.Second)/max(1, c.counts) // more than flows in
+			for range tries {
+				got := d.post(a, c.body, c.header...)
+				if got.status != c.status {
+					t.Fatalf("answered %d %s", got.status, got.body)
+				}
+				if told := got.header.Get("RateLimit") != ""; told != (c.status != http.StatusUnsupportedMediaType) {
+					t.Errorf("what is left is told: %t", told)
+				}
+			}
+			d.expectLeft(d.post(a, good), http.StatusAccepted, 549-tries*c.counts)
+		})
+	}
+}
+
+// TestStrangersPayForWhatIsRead: whoever knows a client id alone sends no large body for nothing, not even one that is over
+// the rate; what pages send counts nothing then, so that the rate gets through.
+func TestStrangersPayForWhatIsRead(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.limiting(takesAll, 0)
+	policy := slowly(1000)
+	policy.Origins = []string{page}
+	a := d.register(nextUID(), policy)
+	post := func(body string) answer {
+		return d.send(http.MethodPost, "/v1/events?key="+a.ClientID, strings.NewReader(body), "Origin", page)
+	}
+	d.expectLeft(post(repeat(good, 450)), http.StatusAccepted, 550)
+	for range 40 {
+		d.expectLeft(post(repeat(good, 600)), http.StatusTooManyRequests, 550)
+	}
+	d.expectLeft(post(repeat(good, 600)+strings.Repeat(" ", event.MaxRequestBytes-100_000)), http.StatusTooManyRequests, 550-63)
+	for range 8 {
+		post("[" + strings.Repeat(" ", event.MaxRequestBytes-1)) // 65 each
+	}
+	if got := post("["); got.status != http.StatusTooManyRequests {
+		t.Errorf("answered %d %s", got.status, got.body)
 	}
 }
 
@@ -228,7 +291,6 @@ func TestWhatWasNotStoredSpendsNoBudget(t *testing.T) {
 // TestWebPagesHaveTheirOwnLimit: that of the application's policy, or the installation's; pages may read what it is.
 func TestWebPagesHaveTheirOwnLimit(t *testing.T) {
 	t.Parallel()
-	const page = "https://shop.example.com"
 	d := newDoor(t)
 	d.limiting(takesAll, 1)
 	own := slowly(1000)

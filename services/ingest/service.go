@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/theeye-dev/theeye/api/event"
@@ -16,6 +18,8 @@ import (
 // Publisher appends an encoded request durably; *stream.Producer does.
 type Publisher interface {
 	Publish(ctx context.Context, payload []byte, traceparent string) error
+	// Ailing tells that what was published last was not confirmed in time.
+	Ailing() bool
 }
 
 // Service accepts events.
@@ -27,8 +31,9 @@ type Service struct {
 	metrics   *Metrics
 	admission *Admission
 	budget    *Budget
-	limiter   *quota.Limiter // nil: nobody is limited
-	workers   sync.Pool
+	limiter   *quota.Limiter         // nil: nobody is limited
+	workers   sync.Pool              // of *worker
+	large     atomic.Pointer[worker] // one that has judged a large body
 	payloads  buffers
 }
 
@@ -48,6 +53,21 @@ func (s *Service) Admit(a *Admission) { s.admission = a }
 // Limit has a Limiter bound what applications send; to be called before any request comes.
 func (s *Service) Limit(l *quota.Limiter) { s.limiter = l }
 
+// Close is for a process that stops: what comes from now on is refused, and so is what has not come whole within
+// leaving. All else is finished.
+func (s *Service) Close() { s.admission.close() }
+
+// open answers why nothing of a principal's is let in now, or nil: what can be known before its body is read.
+func (s *Service) open(p keyring.Principal) error {
+	if s.admission.closed.Load() {
+		return errStopping
+	}
+	if p.Application.Policy.Suspended {
+		return fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
+	}
+	return s.safe()
+}
+
 // Submission is one authenticated POST.
 type Submission struct {
 	keyring.Principal
@@ -59,9 +79,22 @@ type Submission struct {
 	TraceParent    string   // of a sampled request
 	TraceID        [16]byte // zero when the request had no trace
 
+	header    http.Header      // of the request; a CloudEvent in binary mode has its attributes there
 	buffer    *[]byte          // holds Body; the HTTP side's
 	hold      *hold            // what the request holds of the memory for all
 	allowance *quota.Allowance // what it may draw on; nil: nothing limits it
+}
+
+// bytes is what a receipt and its answer hold.
+func (r *Receipt) bytes() int {
+	const quoted = 6 // bytes that one of a text has in JSON at most
+	total := verdictBytes * len(r.Verdicts)
+	for _, v := range r.Verdicts {
+		if v.Refusal != nil {
+			total += (1 + quoted) * (len(v.Refusal.Detail) + len(v.Refusal.Pointer))
+		}
+	}
+	return total
 }
 
 // owner is on whose account the submission is.
@@ -84,28 +117,29 @@ type Receipt struct {
 	spent costs // of the budget for what is recorded
 }
 
-// Accept takes a request in. When it returns a Receipt, what was accepted and the record of what was refused are on
-// Redis' disk. Errors are faults: Invalid when the body cannot be split into events, Denied when the application is
-// suspended, Unavailable when the application sends too much or Redis did not take it: then nothing or everything was
-// appended, and repeating with the same ids is safe.
+// Accept takes in a request that was let in. When it returns a Receipt, what was accepted and the record of what was refused are on
+// Redis' disk. Errors are faults: Invalid when the body cannot be split into events, Unavailable when the application
+// sends too much or Redis did not take it: then nothing or everything was appended, and repeating with the same ids is
+// safe.
 func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) {
-	if sub.Application.Policy.Suspended {
-		return nil, fault.New(fault.CodeSuspended, "the application is suspended (spec.suspended)")
-	}
-	if err := s.safe(); err != nil {
+	if err := s.safe(); err != nil { // it may not be any more: a body may take half a minute
 		return nil, err
 	}
 	receipt, payload, err := s.judged(ctx, &sub)
 	if err != nil {
+		sub.charge(err, len(sub.Body))
 		return nil, err
 	}
 	// Refused events count, too: they cost what others cost, and each leaves a Failure.
 	if err := sub.allowance.Take(ctx, len(receipt.Verdicts)); err != nil {
+		if fault.KindOf(err) == fault.Unavailable { // else a full bucket is taken already
+			sub.charge(err, len(sub.Body))
+		}
 		s.payloads.put(payload)
 		s.budget.giveBack(sub.owner(), receipt.spent)
 		return nil, err
 	}
-	done, err := sub.hold.way(ctx, len(*payload))
+	done, err := sub.hold.way(ctx, len(*payload), s.publisher.Ailing)
 	if err != nil {
 		s.payloads.put(payload)
 		s.giveBack(&sub, receipt)

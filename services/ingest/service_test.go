@@ -28,6 +28,8 @@ func (p publisher) Publish(ctx context.Context, payload []byte, _ string) error 
 	return p(ctx, payload)
 }
 
+func (publisher) Ailing() bool { return false }
+
 func service(t testing.TB, p publisher) *ingest.Service {
 	t.Helper()
 	metrics, err := ingest.NewMetrics(metricnoop.Meter{})

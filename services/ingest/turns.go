@@ -10,18 +10,29 @@ import (
 // another by one piece of work and not by all of its own.
 type turns struct {
 	mu      sync.Mutex
-	free    int
+	left    int
 	waiting map[owner][]chan struct{}
 	order   []owner // that wait, as they come next
 }
 
-func newTurns(n int) *turns { return &turns{free: n, waiting: map[owner][]chan struct{}{}} }
+func newTurns(n int) *turns { return &turns{left: n, waiting: map[owner][]chan struct{}{}} }
+
+// free takes a turn that nobody has; false: there is none.
+func (t *turns) free() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.left == 0 {
+		return false
+	}
+	t.left--
+	return true
+}
 
 // take waits for a turn, which done ends; false: the context ended before.
 func (t *turns) take(ctx context.Context, o owner) bool {
 	t.mu.Lock()
-	if t.free > 0 {
-		t.free--
+	if t.left > 0 {
+		t.left--
 		t.mu.Unlock()
 		return true
 	}
@@ -45,7 +56,7 @@ func (t *turns) done() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.order) == 0 {
-		t.free++
+		t.left++
 		return
 	}
 	o := t.order[0]

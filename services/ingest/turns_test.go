@@ -4,8 +4,12 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 // TestTurnsGoRoundByOwner has a crowd wait before one other comes.
@@ -50,7 +54,7 @@ func TestTurnsGoRoundByOwner(t *testing.T) {
 	if want := []owner{crowd, other, crowd, crowd}; !slices.Equal(order, want) {
 		t.Errorf("served %v", order)
 	}
-	if turn.free != 1 || len(turn.waiting) > 0 || len(turn.order) > 0 {
+	if turn.left != 1 || len(turn.waiting) > 0 || len(turn.order) > 0 {
 		t.Errorf("left behind: %+v", turn)
 	}
 }
@@ -65,7 +69,86 @@ func TestTurnThatComesTooLateIsPassedOn(t *testing.T) {
 	turn.done()
 	<-mine
 	turn.leave(late, mine)
-	if turn.free != 1 {
+	if turn.left != 1 {
 		t.Error("a turn was lost")
 	}
+}
+
+// TestNobodyWaitsForEver: a request gives up when it has waited for too long for all its turns together, and is told so
+// with the time after which to come again; whoever has the turn keeps it.
+func TestNobodyWaitsForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAdmission(MinRequestMemory)
+		first, second := &hold{admission: a}, &hold{admission: a}
+		var ends []func()
+		for range a.heavy.left {
+			done, err := first.turn(t.Context(), lightBytes+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, done)
+		}
+		time.AfterFunc(turnPatience-time.Second, ends[0])
+		done, err := second.turn(t.Context(), lightBytes+1)
+		if err != nil {
+			t.Fatalf("within its patience: %v", err)
+		}
+		began := time.Now()
+		if _, err = second.turn(t.Context(), lightBytes+1); time.Since(began) != time.Second {
+			t.Errorf("it waited for %s more", time.Since(began))
+		}
+		if p := fault.ProblemOf(err); p.Code != fault.CodeOverloaded || p.RetryAfter != turnPatience {
+			t.Errorf("answered %+v", p)
+		}
+		done()
+		for _, end := range ends[1:] {
+			end()
+		}
+		if a.heavy.left != len(ends) || len(a.heavy.waiting) > 0 {
+			t.Errorf("left behind: %+v", a.heavy)
+		}
+	})
+}
+
+// TestMuchWorkChangesTurns: who finds out in the middle that there is much to do gives the turn for little back, waits for
+// the other, and has only that one; asking again changes nothing.
+func TestMuchWorkChangesTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAdmission(MinRequestMemory)
+		light, heavy := a.light.left, a.heavy.left
+		var ends []func()
+		for range heavy {
+			done, err := (&hold{admission: a}).turn(t.Context(), lightBytes+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, done)
+		}
+		h := &hold{admission: a}
+		done, err := h.turn(t.Context(), 1)
+		if err != nil || a.light.left != light-1 {
+			t.Fatalf("%d turns for little are left: %v", a.light.left, err)
+		}
+		changed := make(chan error)
+		go func() { changed <- h.heavier(t.Context()) }()
+		synctest.Wait()
+		if a.light.left != light {
+			t.Error("it waits with the turn for little")
+		}
+		for _, end := range ends {
+			end()
+		}
+		if err := <-changed; err != nil {
+			t.Fatal(err)
+		}
+		if err := h.heavier(t.Context()); err != nil || a.heavy.left != heavy-1 {
+			t.Errorf("%d of %d turns for much are left: %v", a.heavy.left, heavy, err)
+		}
+		done()
+		if a.light.left != light || a.heavy.left != heavy {
+			t.Errorf("left behind: %d and %d turns", a.light.left, a.heavy.left)
+		}
+	})
 }

@@ -52,6 +52,7 @@ type Eraser struct {
 	now   func() time.Time
 	log   *slog.Logger
 	nudge chan struct{} // a request was recorded here
+	noted *ErasureLog   // outlives the database; nil: nothing does
 
 	pending metric.Int64Gauge
 	rows    metric.Int64Counter
@@ -71,6 +72,9 @@ func NewEraser(store *Postgres, now func() time.Time, log *slog.Logger, meter me
 	rows.Add(context.Background(), 0)
 	return &Eraser{store: store, now: now, log: log, nudge: make(chan struct{}, 1), pending: pending, rows: rows}, nil
 }
+
+// Remember has every erasure written down in a log as well before it is answered.
+func (e *Eraser) Remember(log *ErasureLog) { e.noted = log }
 
 // Erase erases all that an application has sent until now. It waits for some seconds; from then on the erasure is
 // Erasing and goes on by itself, and Erase may be called again to see how far it is.
@@ -99,6 +103,11 @@ func (e *Eraser) erase(ctx context.Context, t target) (Erasure, error) {
 	select {
 	case e.nudge <- struct{}{}:
 	default: // the worker was told already
+	}
+	if e.noted != nil {
+		if err := e.noted.noteTarget(ctx, t, cutOff); err != nil {
+			return Erasure{}, err
+		}
 	}
 	return e.await(ctx, t, cutOff, began.Add(2*maxSkew))
 }

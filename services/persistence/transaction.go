@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/theeye-dev/theeye/services/internal/failpoint"
+	"github.com/theeye-dev/theeye/services/internal/postgres"
 )
 
 // batchLock is the advisory lock that a batch's transaction shares with all others from before it looks at the erasures
@@ -51,13 +53,14 @@ func transact(ctx context.Context, conn *pgxpool.Conn, of scope, f func(querier,
 		return err
 	}
 	failpoint.Hit(failpoint.BeforeCommit)
+	postgres.ForgetWarning(conn.Conn())
 	last.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return pgx.ErrTxCommitRollback
 		}
 		return nil
 	})
-	return conn.SendBatch(ctx, last).Close()
+	return errors.Join(conn.SendBatch(ctx, last).Close(), postgres.Replicated(conn.Conn()))
 }
 
 // begin needs READ COMMITTED, whatever the server's default: the look is to see what was committed until after the

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -541,5 +544,43 @@ func decoded(v jsonb.Value) any {
 		return string(v.Raw()) == "true"
 	default:
 		return nil
+	}
+}
+
+// TestSkim: whether a text is JSON is told as Scan tells it, faults or none, and without memory.
+func TestSkim(t *testing.T) {
+	texts := slices.Clone(faultless)
+	for _, f := range faults {
+		texts = append(texts, f.text)
+	}
+	var s jsonb.Scanner
+	for _, text := range texts {
+		s.Reset([]byte(text))
+		if err := s.Skim(); err != nil || s.More() {
+			t.Errorf("skim %.80q: %v", text, err)
+		}
+	}
+	for _, text := range []string{"", "[1,]", `{"a"}`, `"\x"`, "[", "01x"} {
+		s.Reset([]byte(text))
+		if s.Skim() == nil && !s.More() {
+			t.Errorf("skim %q: no error", text)
+		}
+	}
+	long := []byte("[" + strings.Repeat("1,", 1<<20) + "1]")
+	if n := testing.AllocsPerRun(3, func() { s.Reset(long); _ = s.Skim() }); n > 0 {
+		t.Errorf("skimming takes memory %.0f times", n)
+	}
+}
+
+// TestALongScanLetsOthersRun: on one processor, what is ready when a long text begins has run before its end.
+func TestALongScanLetsOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	text := []byte("[" + strings.Repeat("1,", 32<<10) + "1]")
+	var s jsonb.Scanner
+	s.Reset(text)
+	var ran atomic.Bool
+	go ran.Store(true)
+	if _, _, _, err := s.Scan(); err != nil || !ran.Load() {
+		t.Errorf("others have run: %t, error %v", ran.Load(), err)
 	}
 }

@@ -65,6 +65,7 @@ func parse(args []string) (*config, error) {
 	fs.Int64Var(&c.bound, "bound", 256, "`MiB` that ingest may have: its container's limit")
 	fs.Uint64Var(&c.plan.Seed, "seed", 1, "`number` that the hostile bodies follow from")
 	fs.Float64Var(&c.plan.PerSecond, "per-second", 5, "hostile requests a `second` of each kind")
+	fs.StringVar(&c.plan.Only, "only", "", "send only the kinds of requests whose `name` begins so, to find what costs most")
 	fs.IntVar(&c.plan.Idle, "idle", 10_000, "`number` of idle connections")
 	fs.IntVar(&c.plan.Slow, "slow", 200, "`number` of slow connections of each kind")
 	if err := fs.Parse(args); err != nil {
@@ -150,7 +151,7 @@ func (c *config) flooded(ctx context.Context, g *good) (p phase, tally attack.Ta
 	if err != nil {
 		return p, nil, fmt.Errorf("find own program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, hostilePart) //nolint:gosec // ourselves
+	cmd := exec.CommandContext(ctx, "nice", "-n", "19", self, hostilePart) //nolint:gosec // ourselves
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -173,8 +174,6 @@ func (c *config) flooded(ctx context.Context, g *good) (p phase, tally attack.Ta
 
 // hostile is the whole of the hostile process.
 func hostile() {
-	const lowest = 19
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, lowest) // without it the figures are only worse
 	var plan attack.Plan
 	in := json.NewDecoder(os.Stdin)
 	if err := in.Decode(&plan); err != nil {

@@ -16,7 +16,7 @@ func TestBugsCanBePlanted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bug := range build.Bugs() {
-		if _, err := nemesis.Choose(bug.Faults); err != nil || bug.Seeds == 0 {
+		if _, err := nemesis.Choose(nemesis.Catalogue(), bug.Faults); err != nil || bug.Seeds == 0 {
 			t.Errorf("%s: %v, within %d seeds", bug.Name, err, bug.Seeds)
 		}
 		if len(bug.Edits) == 0 {

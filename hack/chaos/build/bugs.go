@@ -1,16 +1,15 @@
 package build
 
 const (
-	consumer    = "services/internal/stream/consumer.go"
-	recovery    = "services/internal/stream/recover.go"
-	producer    = "services/internal/stream/producer.go"
-	partitions  = "services/internal/stream/partitions.go"
-	write       = "services/persistence/write.go"
-	pool        = "services/internal/postgres/postgres.go"
-	durability  = "services/internal/postgres/durability.go"
-	fewSeeds    = 5  // of 20 seconds
-	moreSeeds   = 10 // where two faults have to meet
-	rarelySeeds = 20 // where a SIGKILL has to come within a moment
+	consumer   = "services/internal/stream/consumer.go"
+	recovery   = "services/internal/stream/recover.go"
+	producer   = "services/internal/stream/producer.go"
+	partitions = "services/internal/stream/partitions.go"
+	write      = "services/persistence/write.go"
+	pool       = "services/internal/postgres/postgres.go"
+	durability = "services/internal/postgres/durability.go"
+	fewSeeds   = 5  // of 20 seconds
+	moreSeeds  = 10 // where two faults have to meet
 )
 
 // Bugs are the mistakes that are planted: each was made in some system, and each loses events or keeps them twice.
@@ -42,9 +41,9 @@ func Bugs() []Bug {
 			Name: "consumer-deleted", Why: "a consumer that stops is deleted, with what it has in hand",
 			Faults: "rolling-restart,kill-postgres,postgres-read-only,lock-held", Seeds: moreSeeds,
 			Edits: []Edit{{
-				consumer, "	pause := errorPause\n	for ctx.Err() == nil {\n",
+				consumer, "	for ctx.Err() == nil {\n		keys, err := Partitions(",
 				"	defer func() {\n		for _, key := range c.keys {\n			c.Client.XGroupDelConsumer(context.WithoutCancel(ctx), key, c.Group, c.Name)\n		}\n	}()\n" +
-					"	pause := errorPause\n	for ctx.Err() == nil {\n",
+					"	for ctx.Err() == nil {\n		keys, err := Partitions(",
 			}},
 		},
 		{
@@ -58,12 +57,12 @@ func Bugs() []Bug {
 		{
 			Name: "error-ignored", Why: "the error of an append is not looked at",
 			Faults: "kill-redis,redis-out-of-memory,cut-connections", Seeds: fewSeeds,
-			Edits: []Edit{{producer, "	return wrap(\"append entry\", err)\n", "	return nil\n"}},
+			Edits: []Edit{{producer, "	return key, wrap(\"append entry\", err)\n", "	return key, nil\n"}},
 		},
 		{
 			Name: "dead-letter-by-count", Why: "what was delivered four times is put aside, whoever is to blame",
 			Faults: "kill-postgres,postgres-read-only,out-of-connections,missing-partition", Seeds: fewSeeds,
-			Edits: []Edit{{recovery, "		c.Metrics.redeliver.Add(ctx, int64(len(entries)))\n", deadLetter}},
+			Edits: []Edit{{recovery, "		l.Metrics.redeliver.Add(ctx, int64(len(entries)))\n", deadLetter}},
 		},
 		{
 			Name: "no-dedupe-in-batch", Why: "an entry that was appended twice is stored twice when both are in one batch",
@@ -84,12 +83,12 @@ func Bugs() []Bug {
 			Edits: []Edit{
 				{partitions, `XGroupCreateMkStream(ctx, key, group, "0")`, `XGroupCreateMkStream(ctx, key, group, "$")`},
 				{producer, "NoMkStream: true, ", ""},
-				{producer, "		if err := createGroups(ctx, p.client, event.PersistenceGroup, keys); err != nil {\n			return err\n		}\n", ""},
+				{producer, "		if err := createGroups(ctx, p.client, event.PersistenceGroup, []string{key}); err != nil {\n			return key, err\n		}\n", ""},
 			},
 		},
 		{
 			Name: "everysec", Why: "Redis writes its log once a second, and the services are told that this will do",
-			Faults: "kill-redis-busy-disk", Seeds: rarelySeeds, RedisSettings: map[string]string{"appendfsync": "everysec"},
+			Faults: "redis-power-loss", Seeds: fewSeeds, RedisSettings: map[string]string{"appendfsync": "everysec"},
 		},
 	}
 }
@@ -97,14 +96,14 @@ func Bugs() []Bug {
 // deadLetter puts aside what was delivered too often.
 const deadLetter = `		kept := entries[:0]
 		for _, e := range entries {
-			p, err := c.Client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: e.Stream, Group: c.Group, Start: e.ID, End: e.ID, Count: 1}).Result()
+			p, err := l.Client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: e.Stream, Group: l.Group, Start: e.ID, End: e.ID, Count: 1}).Result()
 			if err == nil && len(p) == 1 && p[0].RetryCount > 3 {
-				c.Client.RPush(ctx, "theeye:dead", e.Batch)
-				c.Client.XAck(ctx, e.Stream, c.Group, e.ID)
+				l.Client.RPush(ctx, "theeye:dead", e.Batch)
+				l.Client.XAck(ctx, e.Stream, l.Group, e.ID)
 				continue
 			}
 			kept = append(kept, e)
 		}
 		entries = kept
-		c.Metrics.redeliver.Add(ctx, int64(len(entries)))
+		l.Metrics.redeliver.Add(ctx, int64(len(entries)))
 `

@@ -14,12 +14,12 @@ import (
 
 // Options of a build.
 type Options struct {
-	Dir  string // where the binaries go: auth, ingest and persistence
+	Dir  string // where the binaries go: auth, ingest and persistence; SyncedLibrary
 	Race bool
 	Bug  *Bug // planted; nil: none
 }
 
-// Services compiles the services.
+// Services compiles the services, and what is preloaded into Redis.
 func Services(ctx context.Context, o Options) error {
 	root, err := Root(ctx)
 	if err != nil {
@@ -46,7 +46,7 @@ func Services(ctx context.Context, o Options) error {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build services: %w\n%s", err, output)
 	}
-	return nil
+	return Synced(ctx, o.Dir)
 }
 
 // Root returns the directory of the main module.

@@ -56,7 +56,7 @@ func TestVacuous(t *testing.T) {
 		"fault not struck": {full, []string{"freeze", "kill"}, []string{"took effect: freeze"}},
 		"no effect":        {with(checker.Evidence{"took effect: kill": 0}), nil, []string{"took effect: kill"}},
 		"no effect twice":  {with(checker.Evidence{"took effect: kill": 0, "struck: kill": 2}), nil, nil},
-		"nothing claimed":  {with(checker.Evidence{"took effect: rename-consumer": 1}), nil, []string{checker.Claimed}},
+		"nothing claimed":  {with(checker.Evidence{"took effect: rename-consumer": 3}), nil, []string{checker.Claimed}},
 		"no redelivery":    {with(checker.Evidence{checker.Redelivered: 0}), nil, []string{checker.Redelivered}},
 		"no doubt":         {with(checker.Evidence{checker.InDoubt: 0}), nil, []string{checker.InDoubt}},
 	} {

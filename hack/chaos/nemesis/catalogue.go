@@ -14,36 +14,36 @@ func Catalogue() []Fault {
 	return slices.Concat(processFaults(), linkFaults(), redisFaults(), postgresFaults(), failpointFaults())
 }
 
-// Choose returns the faults of the catalogue that are named; all and none are names, too.
-func Choose(names string) ([]Fault, error) {
+// Choose returns the faults of a catalogue that are named; all and none are names, too.
+func Choose(catalogue []Fault, names string) ([]Fault, error) {
 	switch names {
 	case "all":
-		return Catalogue(), nil
+		return catalogue, nil
 	case "none", "":
 		return nil, nil
 	}
 	var chosen []Fault
 	for name := range strings.SplitSeq(names, ",") {
-		found := slices.IndexFunc(Catalogue(), func(f Fault) bool { return f.Name == name })
+		found := slices.IndexFunc(catalogue, func(f Fault) bool { return f.Name == name })
 		if found < 0 {
 			return nil, fmt.Errorf("there is no fault %q", name)
 		}
-		chosen = append(chosen, Catalogue()[found])
+		chosen = append(chosen, catalogue[found])
 	}
 	return chosen, nil
 }
 
-// Names of the catalogue.
-func Names() (names []string) {
-	for _, f := range Catalogue() {
+// Names of faults.
+func Names(faults []Fault) (names []string) {
+	for _, f := range faults {
 		names = append(names, f.Name)
 	}
 	return names
 }
 
 // Possible are the names of those that can be done on this machine in runs of a certain length.
-func Possible(run time.Duration) (names []string) {
-	for _, f := range Catalogue() {
+func Possible(catalogue []Fault, run time.Duration) (names []string) {
+	for _, f := range catalogue {
 		if (f.Needs == nil || world.CanMount()) && f.Fits(run) {
 			names = append(names, f.Name)
 		}
@@ -53,8 +53,8 @@ func Possible(run time.Duration) (names []string) {
 
 // Kills are the names of those that end a process by SIGKILL.
 func Kills() (names []string) {
-	for _, name := range Names() {
-		if strings.HasPrefix(name, "kill-") || name == "rename-consumer" {
+	for _, name := range slices.Concat(Names(Catalogue()), Names(clusterFaults())) {
+		if strings.HasPrefix(name, "kill-") || name == "rename-consumer" || name == powerLossRedis {
 			names = append(names, name)
 		}
 	}

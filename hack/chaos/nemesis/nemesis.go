@@ -185,6 +185,7 @@ func (s *Strike) link() (*world.Link, error) {
 	for _, one := range s.World.Running() {
 		links = append(links, one.Links...)
 	}
+	links = append(links, s.World.NodeLinks()...)
 	s.Random.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
 	for _, one := range links {
 		if s.take(one.Name) {

@@ -58,23 +58,25 @@ func TestEveryFaultComesUpAndNoTargetIsStruckTwiceAtOnce(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	t.Parallel()
-	if all, err := nemesis.Choose("all"); err != nil || len(all) != len(nemesis.Names()) {
-		t.Errorf("%d of %d, %v", len(all), len(nemesis.Names()), err)
+	if all, err := nemesis.Choose(nemesis.Catalogue(), "all"); err != nil || len(all) != len(nemesis.Catalogue()) {
+		t.Errorf("%d of %d, %v", len(all), len(nemesis.Catalogue()), err)
 	}
-	if none, err := nemesis.Choose("none"); err != nil || none != nil {
+	if none, err := nemesis.Choose(nemesis.Catalogue(), "none"); err != nil || none != nil {
 		t.Errorf("%v %v", none, err)
 	}
-	if two, err := nemesis.Choose("kill-redis,scale"); err != nil || len(two) != 2 || two[1].Name != "scale" {
+	if two, err := nemesis.Choose(nemesis.Catalogue(), "kill-redis,scale"); err != nil || len(two) != 2 || two[1].Name != "scale" {
 		t.Errorf("%v %v", two, err)
 	}
-	if _, err := nemesis.Choose("kill-redis,flood"); err == nil {
+	if _, err := nemesis.Choose(nemesis.Catalogue(), "kill-redis,flood"); err == nil {
 		t.Error("what is no fault was chosen")
 	}
-	seen := map[string]bool{}
-	for _, name := range nemesis.Names() {
-		if seen[name] {
-			t.Errorf("two faults are called %s", name)
+	for _, catalogue := range [][]nemesis.Fault{nemesis.Catalogue(), nemesis.ClusterCatalogue()} {
+		seen := map[string]bool{}
+		for _, name := range nemesis.Names(catalogue) {
+			if seen[name] {
+				t.Errorf("two faults are called %s", name)
+			}
+			seen[name] = true
 		}
-		seen[name] = true
 	}
 }

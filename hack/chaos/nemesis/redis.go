@@ -20,6 +20,7 @@ func redisFaults() []Fault {
 	return []Fault{
 		{Name: "kill-redis", On: Redis, Do: killRedis},
 		{Name: "kill-redis-busy-disk", On: Redis, Do: killRedisBusy},
+		{Name: powerLossRedis, On: Redis, Do: loseRedisPower},
 		{Name: "freeze-redis", On: Redis, Do: freezeRedis},
 		{Name: "restart-redis", On: Redis, Do: restartRedis},
 		{Name: "redis-out-of-memory", On: Redis, Do: outOfMemory},
@@ -38,6 +39,20 @@ func killRedis(ctx context.Context, s *Strike) (string, error) {
 	}
 	pause(ctx, s.Hold/2)
 	return fmt.Sprintf("process %d killed", pid), s.World.Redis.Restart(ctx) //nolint:wrapcheck // says what
+}
+
+// powerLossRedis is a kill by another name: what was not synced goes with the process.
+const powerLossRedis = "redis-power-loss"
+
+// loseRedisPower ends Redis as a power cut does, and starts it again after a while.
+func loseRedisPower(ctx context.Context, s *Strike) (string, error) {
+	pid := s.World.Redis.PID()
+	lost, err := s.World.CutRedisPower(ctx)
+	if err != nil {
+		return "", err //nolint:wrapcheck // says what
+	}
+	pause(ctx, s.Hold/2)
+	return fmt.Sprintf("process %d lost power, and %d bytes that it had not synced", pid, lost), s.World.Redis.Restart(ctx) //nolint:wrapcheck // says what
 }
 
 // killRedisBusy kills Redis while its disk has much to do: what it has not yet written is the most then.

@@ -46,14 +46,19 @@ func (c *Config) judge(ctx context.Context, w *world.World, file *history.File, 
 	return nil
 }
 
-// Judge judges a run again from its directory.
-func Judge(dir string) ([]checker.Finding, error) {
+// History reads what the clients of a run knew, from its directory.
+func History(dir string) (h history.History, err error) {
 	file, err := os.Open(filepath.Join(dir, historyFile))
 	if err != nil {
-		return nil, fmt.Errorf("open history: %w", err)
+		return h, fmt.Errorf("open history: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // only read
-	h, err1 := history.Read(file)
+	defer file.Close()        //nolint:errcheck // only read
+	return history.Read(file) //nolint:wrapcheck // says what
+}
+
+// Judge judges a run again from its directory.
+func Judge(dir string) ([]checker.Finding, error) {
+	h, err1 := History(dir)
 	text, err2 := os.ReadFile(filepath.Join(dir, storeFile))
 	var stored checker.Store
 	if err := errors.Join(err1, err2); err != nil {

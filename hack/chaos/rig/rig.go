@@ -26,9 +26,17 @@ type Config struct {
 	Clients  int
 	// RedisSettings replace durable ones; the services then take them.
 	RedisSettings map[string]string
-	Ingests       int
-	Persistences  int
-	Say           func(format string, args ...any)
+	// Args are added to those of a kind of service.
+	Args map[world.Kind][]string
+	// Prepare is done before anything but Redis and PostgreSQL is started; nil: nothing.
+	Prepare func(ctx context.Context, w *world.World) error
+	// Instead is done instead of the faults, while clients post; nil: the faults.
+	Instead      func(ctx context.Context, w *world.World) error
+	Ingests      int
+	Persistences int
+	Cluster      bool // of Redis
+	Replicas     int  // of Redis that must have an event before it is accepted
+	Say          func(format string, args ...any)
 }
 
 // Result of a run.
@@ -66,6 +74,11 @@ func Run(ctx context.Context, c Config) (result Result, err error) {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, file.Close(), w.Close(ctx)) }()
+	if c.Prepare != nil {
+		if err := c.Prepare(ctx, w); err != nil {
+			return result, err
+		}
+	}
 	load, err := c.open(ctx, w, file)
 	if err != nil {
 		return result, err
@@ -121,14 +134,11 @@ func (c *Config) disturb(ctx context.Context, w *world.World, load *workload.Wor
 		stopCalm()
 		return nil, 0, errors.Join(err, <-loaded)
 	}
-	n := &nemesis.Nemesis{World: w, File: file, Seed: c.Seed, Faults: c.possible(w), Say: c.Say}
-	striking, cancel := context.WithTimeout(ctx, c.Duration)
-	n.Run(striking)
-	cancel()
+	err = c.strike(ctx, w, file)
 	healed := time.Now()
 	stop()
 	timer := time.AfterFunc(calmTime, stopCalm)
-	err = <-loaded
+	err = errors.Join(err, <-loaded)
 	timer.Stop()
 	if err != nil {
 		return nil, 0, err
@@ -139,6 +149,18 @@ func (c *Config) disturb(ctx context.Context, w *world.World, load *workload.Wor
 		found = append(found, checker.Finding{Invariant: Recovery, Detail: err.Error()})
 	}
 	return found, time.Since(healed), ctx.Err() //nolint:wrapcheck // the caller's own
+}
+
+// strike does what is done to the installation.
+func (c *Config) strike(ctx context.Context, w *world.World, file *history.File) error {
+	if c.Instead != nil {
+		return c.Instead(ctx, w)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Duration)
+	defer cancel()
+	n := &nemesis.Nemesis{World: w, File: file, Seed: c.Seed, Faults: c.possible(w), Say: c.Say}
+	n.Run(ctx)
+	return nil
 }
 
 // begin starts persistence once there is something to store, and waits until it stores.

@@ -18,12 +18,13 @@ func (c *Config) installation() world.Options {
 	maps.Copy(redis, c.RedisSettings)
 	return world.Options{
 		Dir: c.Dir, Binaries: c.Binaries, Ingests: c.Ingests, Persistences: c.Persistences, Spares: spares,
-		RedisSettings: redis, RelaxedRedis: len(c.RedisSettings) > 0,
+		Args: c.Args, RedisSettings: redis, RelaxedRedis: c.RedisSettings["appendfsync"] != "",
 		PostgresSettings: map[string]string{
 			"max_connections":  "60",  // they run out
 			"wal_writer_delay": "10s", // what a commit does not wait for stays unwritten for long
 		},
-		SmallDisk: world.CanMount() && slices.ContainsFunc(c.Faults, func(f nemesis.Fault) bool { return f.Needs != nil }) && len(c.RedisSettings) == 0,
+		Cluster: c.Cluster, Replicas: c.Replicas,
+		SmallDisk: world.CanMount() && !c.Cluster && slices.ContainsFunc(c.Faults, func(f nemesis.Fault) bool { return f.Needs != nil }) && len(c.RedisSettings) == 0,
 	}
 }
 

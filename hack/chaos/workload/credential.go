@@ -71,6 +71,9 @@ func (w *Workload) Register(ctx context.Context) error {
 	return nil
 }
 
+// Key is an API key of the first application, once it is registered.
+func (w *Workload) Key() string { return w.apps[0].live[0].key }
+
 func (w *Workload) path(a *application) string {
 	return w.options.AuthURL + "/v1/applications/" + a.uid.String()
 }

@@ -6,8 +6,13 @@ import (
 	"syscall"
 )
 
-// URL is how clients reach the service, through its link.
-func (s *Service) URL() string { return "http://" + s.front.Address() }
+// URL is how clients reach the service, through its link where there is one.
+func (s *Service) URL() string {
+	if s.front == nil {
+		return "http://" + s.public
+	}
+	return "http://" + s.front.Address()
+}
 
 // Running tells whether the service is wanted.
 func (s *Service) Running() bool {

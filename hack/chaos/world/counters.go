@@ -46,7 +46,7 @@ func (w *World) count(ctx context.Context, c *Counters) {
 	var wg sync.WaitGroup
 	for _, s := range w.Running(Persistence) {
 		wg.Go(func() {
-			life := fmt.Sprint(s.Name, " ", s.Starts())
+			life := fmt.Sprint(s.counted(), s.Starts())
 			_ = get(ctx, "http://"+s.ops+"/metrics", func(r *http.Response) error { // one that is away has nothing to say
 				return c.read(life, r)
 			})
@@ -78,6 +78,21 @@ func (c *Counters) read(life string, r *http.Response) error {
 	}
 	c.lives[life] = values
 	return nil
+}
+
+// counted begins the names of a service's lives.
+func (s *Service) counted() string { return s.Name + " " }
+
+// SumOf is a metric of one service, over all its lives and over all labels.
+func (c *Counters) SumOf(s *Service, metric string) (sum float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for life, values := range c.lives {
+		if strings.HasPrefix(life, s.counted()) {
+			sum += values[metric]
+		}
+	}
+	return sum
 }
 
 // Sum of a metric over all lives of all services and over all labels.

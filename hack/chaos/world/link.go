@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/theeye-dev/theeye/hack/servers"
 )
+
+// reopenTime is far longer than any process is in the making.
+const reopenTime = 5 * time.Second
 
 // Direction of what travels on a link.
 type Direction string
@@ -94,10 +98,30 @@ func (l *Link) add(t Toxic) (cure func(ctx context.Context) error, err error) {
 // Cut closes every connection; new ones may be made at once.
 func (l *Link) Cut() error {
 	l.proxy.Stop()
-	if err := l.proxy.Start(); err != nil {
+	if err := l.reopen(); err != nil {
 		return fmt.Errorf("open link %s again: %w", l.Name, err)
 	}
 	return nil
 }
+
+// reopen listens again. A child process that is being started keeps a closed listener until it becomes another program.
+func (l *Link) reopen() error {
+	ctx, cancel := context.WithTimeout(context.Background(), reopenTime)
+	defer cancel()
+	return servers.Await(ctx, nil, "", func(context.Context) error { return l.proxy.Start() })
+}
+
+// Point ends every connection, and leads new ones to another server.
+func (l *Link) Point(target string) error {
+	l.proxy.Stop()
+	l.proxy.Upstream = target
+	if err := l.reopen(); err != nil {
+		return fmt.Errorf("lead link %s elsewhere: %w", l.Name, err)
+	}
+	return nil
+}
+
+// Break ends every connection, and refuses new ones.
+func (l *Link) Break() { l.proxy.Stop() }
 
 func (l *Link) close() { l.proxy.Stop() }

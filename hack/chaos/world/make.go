@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,8 +15,8 @@ import (
 
 // make makes the services; each has links of its own to all it needs.
 func (w *World) make() error {
-	if w.Redis == nil || w.Postgres == nil {
-		return nil // startServers told why
+	if w.client == nil || w.Postgres == nil {
+		return nil // it was told why
 	}
 	l := newLinks()
 	for _, of := range []struct {
@@ -46,11 +47,17 @@ func (w *World) service(l links, kind Kind, name string) (*Service, error) {
 	if err := os.MkdirAll(s.points, 0o700); err != nil {
 		return nil, fmt.Errorf("make %s: %w", name, err)
 	}
-	return s, errors.Join(w.connect(l, s), w.configure(s))
+	if err := w.connect(l, s); err != nil {
+		return nil, err
+	}
+	return s, w.configure(s)
 }
 
 // connect opens the links of a service.
 func (w *World) connect(l links, s *Service) error {
+	if w.options.Plain {
+		return nil
+	}
 	var errs []error
 	open := func(name, target string) *Link {
 		link, err := l.open(name, target)
@@ -61,7 +68,9 @@ func (w *World) connect(l links, s *Service) error {
 		w.links, s.Links = append(w.links, link), append(s.Links, link)
 		return link
 	}
-	s.redis = open(s.Name+" → redis", w.Redis.Address())
+	if w.Redis != nil {
+		s.redis = open(s.Name+" → redis", w.Redis.Address())
+	}
 	if s.Kind != Ingest {
 		s.postgres = open(s.Name+" → postgres", w.Postgres.Address())
 	}
@@ -79,17 +88,17 @@ const raceOptions = "GORACE=halt_on_error=0 exitcode=0"
 
 // configure sets what the service is started with. Nothing is inherited, and what is secret is no argument.
 func (w *World) configure(s *Service) error {
-	if s.redis == nil {
-		return nil // connect told why
-	}
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "TZ=UTC", raceOptions, "THEEYE_LOG_LEVEL=info", "THEEYE_ADMIN_TOKEN=" + w.AdminToken,
-		"THEEYE_FAILPOINTS=" + s.points, "THEEYE_REDIS_URL=redis://" + s.redis.Address() + "/0",
+		"THEEYE_FAILPOINTS=" + s.points, "THEEYE_REDIS_URL=" + w.redisThrough(s.redis),
+	}
+	if s.Kind == Ingest {
+		s.env = append(s.env, "THEEYE_REDIS_REPLICAS="+strconv.Itoa(w.options.Replicas))
 	}
 	if w.options.RelaxedRedis {
 		s.env = append(s.env, "THEEYE_REDIS_DURABILITY=relaxed")
 	}
-	if s.postgres != nil {
+	if s.Kind != Ingest {
 		url, err := w.postgresThrough(s.postgres)
 		if err != nil {
 			return err
@@ -99,12 +108,26 @@ func (w *World) configure(s *Service) error {
 	if s.Kind == Auth {
 		s.env = append(s.env, "THEEYE_ISSUER_URL="+s.URL(), "THEEYE_SIGNING_KEY_ENCRYPTION="+encryptionKey)
 	}
-	s.args = []string{"--listen=" + s.public, "--ops-listen=" + s.ops}
+	s.args = append([]string{"--listen=" + s.public, "--ops-listen=" + s.ops}, w.options.Args[s.Kind]...)
 	return nil
 }
 
-// postgresThrough is PostgreSQL's URL by way of a link.
+// redisThrough is Redis' URL by way of a link, where there is one. The nodes of a cluster have their own.
+func (w *World) redisThrough(link *Link) string {
+	switch {
+	case w.Cluster != nil:
+		return w.Cluster.URL()
+	case link == nil:
+		return w.Redis.URL()
+	}
+	return "redis://" + link.Address() + "/0"
+}
+
+// postgresThrough is PostgreSQL's URL by way of a link, where there is one.
 func (w *World) postgresThrough(link *Link) (string, error) {
+	if link == nil {
+		return w.Postgres.URL(), nil
+	}
 	config, err := pgx.ParseConfig(w.Postgres.URL())
 	if err != nil {
 		return "", fmt.Errorf("read PostgreSQL's URL: %w", err)

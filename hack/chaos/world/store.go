@@ -19,8 +19,8 @@ func (w *World) Database(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// Client is Redis past all links.
-func (w *World) Client() *redis.Client { return w.client }
+// Client is the one Redis past all links.
+func (w *World) Client() *redis.Client { return w.single }
 
 // Stored reads all that is stored.
 func (w *World) Stored(ctx context.Context) (s checker.Store, err error) {

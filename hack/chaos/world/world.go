@@ -23,23 +23,35 @@ type Options struct {
 	Persistences, Spares int
 	// RedisSettings and PostgresSettings are added to the durable ones.
 	RedisSettings, PostgresSettings map[string]string
+	// Args are added to those of a kind of service.
+	Args map[Kind][]string
 	// RelaxedRedis has the services take settings that are not durable.
 	RelaxedRedis bool
 	// SmallDisk puts Redis' files on a file system of their own that can be filled; it needs root.
 	SmallDisk bool
+	// Cluster runs a Redis Cluster of three masters and their replicas instead of one Redis.
+	Cluster bool
+	// Replicas of Redis must have an event before it is accepted.
+	Replicas int
+	// Plain puts no proxies between the processes: for what is measured.
+	Plain bool
 }
 
 // World is a running installation.
 type World struct {
-	Redis      *servers.Redis
+	Redis      *servers.Redis        // nil in a world with a cluster
+	Cluster    *servers.RedisCluster // nil in a world without
 	Postgres   *servers.Postgres
 	Services   []*Service
 	AdminToken string
 	DiskDir    string // of the small disk; "": there is none
 
 	options Options
-	client  *redis.Client // past all links
+	single  *redis.Client         // nil in a world with a cluster
+	client  redis.UniversalClient // past all links
 	links   []*Link
+	others  []func(context.Context) error // end servers beside Redis and Postgres
+	nodes   []*Link                       // to the nodes of the cluster
 
 	mu    sync.Mutex
 	notes []string // what is wrong without any row
@@ -53,16 +65,19 @@ func New(ctx context.Context, o Options) (*World, error) {
 	w := &World{options: o, AdminToken: servers.NewPassword()}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := errors.Join(w.startServers(ctx), w.make()); err != nil {
+	if err := errors.Join(w.startRedis(ctx), w.startPostgres(ctx), w.make()); err != nil {
 		return nil, errors.Join(err, w.Close(ctx))
 	}
 	return w, nil
 }
 
-func (w *World) startServers(ctx context.Context) (err error) {
+func (w *World) startRedis(ctx context.Context) (err error) {
 	redisDir := w.RedisDir()
 	if err := os.MkdirAll(redisDir, 0o700); err != nil {
 		return fmt.Errorf("start servers: %w", err)
+	}
+	if w.options.Cluster {
+		return w.startCluster(ctx)
 	}
 	if w.options.SmallDisk {
 		if err := mountSmall(redisDir); err != nil {
@@ -71,7 +86,7 @@ func (w *World) startServers(ctx context.Context) (err error) {
 		w.DiskDir = redisDir
 	}
 	w.Redis, err = servers.StartRedis(ctx, servers.RedisOptions{
-		Dir: redisDir, LogFile: filepath.Join(w.options.Dir, "redis.log"), Settings: w.options.RedisSettings,
+		Dir: redisDir, LogFile: filepath.Join(w.options.Dir, "redis.log"), Settings: w.options.RedisSettings, Env: w.noting(),
 	})
 	if err != nil {
 		return fmt.Errorf("start servers: %w", err)
@@ -80,7 +95,12 @@ func (w *World) startServers(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("start servers: %w", err)
 	}
-	w.client = redis.NewClient(options)
+	w.single = redis.NewClient(options)
+	w.client = w.single
+	return nil
+}
+
+func (w *World) startPostgres(ctx context.Context) (err error) {
 	w.Postgres, err = servers.StartPostgres(ctx, servers.PostgresOptions{
 		Dir: w.PostgresDir(), LogFile: filepath.Join(w.options.Dir, "postgres.log"),
 		Settings: w.options.PostgresSettings,
@@ -129,8 +149,14 @@ func (w *World) Close(ctx context.Context) error {
 	if w.Redis != nil && w.Redis.Process != nil {
 		errs = append(errs, w.Redis.Kill())
 	}
+	if w.Cluster != nil {
+		errs = append(errs, w.Cluster.Kill())
+	}
 	if w.Postgres != nil && w.Postgres.Process != nil {
 		errs = append(errs, w.Postgres.Kill(), servers.EndPostgresOrphans(ctx, w.PostgresDir()))
+	}
+	for _, end := range w.others {
+		errs = append(errs, end(ctx))
 	}
 	if w.DiskDir != "" {
 		errs = append(errs, unmount(w.DiskDir))

@@ -42,7 +42,7 @@ func parse(args []string) (*config, error) {
 	fs := flag.NewFlagSet("auth", flag.ContinueOnError)
 	c.serving.Register(fs, ":8081", "`address` of the admin API, /v1/applications, and of clients: /v1/token", ":9081")
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
-	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", stream.URLUsage)
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that opens the admin API, beside those of --operator-account")

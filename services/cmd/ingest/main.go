@@ -29,6 +29,7 @@ type config struct {
 	redisURL   ops.Secret
 	redisCA    string
 	durability string
+	replicas   int // of Redis
 	partitions int
 	requests   int // MiB
 	limits     stream.Limits
@@ -40,9 +41,10 @@ func parse(args []string) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	c.serving.Register(fs, ":8080", "public `address`: POST /v1/events", ":9080")
-	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", stream.URLUsage)
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
+	fs.IntVar(&c.replicas, "redis-replicas", 0, stream.ReplicasUsage)
 	fs.IntVar(&c.partitions, "partitions", event.DefaultPartitions, "`number` of event streams, at the very first start of an installation only")
 	fs.IntVar(&c.requests, "request-memory", ingest.DefaultRequestMemory>>20, "`MiB` that requests in hand may hold together; beyond it they "+
 		"are answered 503. 2,000 connections and the program itself take as much again, and the whole is kept below GOMEMLIMIT")
@@ -66,6 +68,9 @@ func (c *config) validate() error {
 	}
 	if c.partitions < 1 {
 		errs = append(errs, errors.New("--partitions must be at least 1"))
+	}
+	if c.replicas < 0 || c.replicas > stream.MaxReplicas {
+		errs = append(errs, fmt.Errorf("--redis-replicas must be between 0 and %d", stream.MaxReplicas))
 	}
 	if c.requests < ingest.MinRequestMemory>>20 {
 		errs = append(errs, fmt.Errorf("--request-memory must be at least %d", ingest.MinRequestMemory>>20))
@@ -140,7 +145,10 @@ func serve(ctx context.Context, c config) error {
 	// Actors are interrupted in this order: the door closes and drains before the producer stops and limits are settled.
 	var g run.Group
 	g.Add(ports.Stopped(ctx))
-	g.Add(ports.Public.Run, ports.Public.Stop)
+	g.Add(ports.Public.Run, func(err error) {
+		service.Close() // first: a body may take longer than requests in hand have
+		ports.Public.Stop(err)
+	})
 	g.Add(ops.Actor(ctx, producer.Run))
 	g.Add(ops.Actor(ctx, limiter.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(followed, keys, telemetry.Log).Run))
@@ -160,6 +168,7 @@ func wire(c config, client redis.UniversalClient, safe func() error, t *ops.Tele
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
 	}
 	producer := stream.NewProducer(client, c.partitions, t.Log, t.Tracer, produced)
+	producer.RequireReplicas(c.replicas)
 	service := ingest.New(producer, safe, failpoint.Now, judged)
 	service.Admit(ingest.NewAdmission(int64(c.requests) << 20))
 	return producer, service, nil

@@ -29,7 +29,8 @@ type config struct {
 	durability, replica   string
 	partitions            int
 	maxConns              int
-	gather                time.Duration
+	gather, tail          time.Duration
+	tailMemory            int // MiB
 	retention             string
 	adminToken            ops.Secret
 	operator              kube.Flags
@@ -41,7 +42,7 @@ func parse(args []string) (config, error) {
 	host, _ := os.Hostname() // a pod's name, stable over restarts of its container
 	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
 	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/stats, /v1/export, /v1/failures", ":9082")
-	ops.SecretVar(fs, &c.redisURL, "redis-url", "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS")
+	ops.SecretVar(fs, &c.redisURL, "redis-url", stream.URLUsage)
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
 	fs.StringVar(&c.durability, "redis-durability", string(stream.Strict), "how Redis' settings are judged: `strict`, relaxed or assumed")
@@ -51,6 +52,9 @@ func parse(args []string) (config, error) {
 	fs.DurationVar(&c.gather, "gather", 50*time.Millisecond, "`time` that events collect after a small batch, to share a transaction")
 	fs.StringVar(&c.retention, "retention", persistence.RetentionEnforce, "what becomes of events whose application's retention has passed: "+
 		"`enforce`, which deletes them, or report, which only tells of them: GET /v1/retention")
+	fs.DurationVar(&c.tail, "tail", 0, "`time` that entries stay in the streams after they are stored, for a database that comes back as an "+
+		"older copy of itself (a backup, a standby): it is given what it lacks, at most 72h; 0: none")
+	fs.IntVar(&c.tailMemory, "tail-memory", stream.DefaultTailBytes>>20, "`MiB` of Redis that the tail may take, of all streams together")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything, and do what --operator-account may")
 	c.operator.Register(fs)
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
@@ -74,6 +78,8 @@ func (c *config) validate() error {
 	require(c.maxConns >= 1, "--postgres-max-conns must be at least 1")
 	require(c.gather >= 0 && c.gather <= time.Second, "--gather must be between 0 and 1s")
 	require(c.retention == persistence.RetentionEnforce || c.retention == persistence.RetentionReport, "--retention must be enforce or report")
+	require(c.tail >= 0 && c.tail <= stream.MaxTail, "--tail must be between 0 and 72h")
+	require(c.tailMemory >= 1, "--tail-memory must be at least 1")
 	require(c.adminToken.Reveal() != "" || len(c.operator.Accounts) > 0, "--admin-token or --operator-account is required")
 	_, err := stream.ParseDurability(c.durability)
 	return errors.Join(append(errs, err, c.serving.Validate())...)
@@ -120,7 +126,8 @@ func serve(ctx context.Context, c config) error {
 	guard := stream.NewGuard(client, stream.Durability(c.durability), telemetry.Log)
 	store := persistence.NewPostgres(pool, c.replica, telemetry.Log)
 	schema := postgres.NewSchema(store.Migrate, telemetry.Log)
-	consumer, keeper, err := wire(c, client, store, telemetry)
+	erased := persistence.NewErasureLog(client, store, time.Now, telemetry.Log)
+	consumer, keeper, err := wire(c, client, store, erased, telemetry)
 	if err != nil {
 		return err
 	}
@@ -148,6 +155,7 @@ func serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	eraser.Remember(erased)
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
 	reader.Eraser, reader.Retention, reader.Tail, reader.Now = eraser, retention, tail, time.Now
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
@@ -162,11 +170,12 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ports.Stopped(ctx))
 	g.Add(ops.Actor(ctx, tail.Run)) // stopped before the port, whose answers it ends
 	g.Add(ports.Public.Run, ports.Public.Stop)
-	g.Add(ops.Actor(ctx, schema.Then(consumer.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(erased.Then(consumer.Run))))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.Keep(ctx, failpoint.Now, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.KeepIndexes(ctx, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(retention.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(erased.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))
 	g.Add(ops.Actor(ctx, keeper.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(client, keys, telemetry.Log).Run))

@@ -17,7 +17,7 @@ import (
 )
 
 // wire joins the consumer to the service that stores what it reads.
-func wire(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*stream.Consumer, *stream.Keeper, error) {
+func wire(c config, client redis.UniversalClient, store *persistence.Postgres, anchor stream.Anchor, t *ops.Telemetry) (*stream.Consumer, *stream.Keeper, error) {
 	outcomes, err := persistence.NewMetrics(t.Meter)
 	if err != nil {
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
@@ -29,6 +29,11 @@ func wire(c config, client redis.UniversalClient, store *persistence.Postgres, t
 	keeper, err := stream.NewKeeper(client, c.partitions, t.Log, t.Meter)
 	if err != nil {
 		return nil, nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if c.tail > 0 {
+		if err := keeper.Hold(stream.Tail{For: c.tail, Bytes: int64(c.tailMemory) << 20, Anchor: anchor}, t.Meter); err != nil {
+			return nil, nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	return &stream.Consumer{
 		Client: client, Group: event.PersistenceGroup, Name: c.replica, Partitions: c.partitions, Gather: c.gather,

@@ -45,20 +45,21 @@ func Of(policy *registry.Policy, earlier *Rules) *Rules {
 type Judge struct {
 	rules   *Rules
 	scanner jsonb.Scanner
-	left    schema.Work // of the request
-	reserve schema.Reserve
-	err     error // of reserve
+	account schema.Account // of the request
+	err     error          // of the account's functions
 }
 
-// Reserve has what large checks hold reserved from now on; nil: nobody counts it.
-func (j *Judge) Reserve(reserve schema.Reserve) { j.reserve = reserve }
-
-// Err tells why there was no memory for a check of the request that was begun last, or nil. If there was none, what Event
-// returned since says nothing.
+// Err tells why there was no memory or no turn for a check of the request that was begun last, or nil. If there was none,
+// what Event returned since says nothing.
 func (j *Judge) Err() error { return j.err }
 
-// Begin begins a request.
-func (j *Judge) Begin(rules *Rules) { j.rules, j.left, j.err = rules, schema.RequestWork, nil }
+// Begin begins a request. What large checks hold is reserved, and costly ones wait for a turn; nil: nobody counts.
+func (j *Judge) Begin(rules *Rules, reserve schema.Reserve, turn func() error) {
+	j.rules, j.account, j.err = rules, schema.Account{Left: schema.RequestWork, Reserve: reserve, Turn: turn}, nil
+}
+
+// End lets go of the request.
+func (j *Judge) End() { j.rules, j.account = nil, schema.Account{} }
 
 // Event judges a decoded event of a request that arrived, and whose body was received, at these times. It returns the
 // time the event occurred: its timestamp, corrected by sent_at where that shows a wrong clock, or the time of its

@@ -16,7 +16,7 @@ import (
 // judge begins a request by a policy.
 func judge(policy *registry.Policy) *check.Judge {
 	var j check.Judge
-	j.Begin(check.Of(policy, nil))
+	j.Begin(check.Of(policy, nil), nil, nil)
 	return &j
 }
 

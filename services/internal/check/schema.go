@@ -49,7 +49,7 @@ func (j *Judge) data(e *event.Event, s *schema.Schema) *event.Refusal {
 	}
 	j.scanner.Reset(data)
 	doc, _, _, _ := j.scanner.Scan() // it was scanned without a fault before
-	mismatches, err := s.Validate(doc.Root(), &j.left, j.reserve)
+	mismatches, err := s.Validate(doc.Root(), &j.account)
 	switch {
 	case errors.Is(err, schema.ErrTooCostly):
 		return &event.Refusal{Code: event.CodeTooCostly, Detail: err.Error(), Pointer: "/data"}

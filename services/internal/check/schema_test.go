@@ -116,7 +116,7 @@ func TestRequestWork(t *testing.T) {
 	little := pageview(t, `{"a":[-1]}`)
 	var j check.Judge
 	for range 2 {
-		j.Begin(rules)
+		j.Begin(rules, nil, nil)
 		for i := range 15 {
 			_, refusal := j.Event(e, received, received)
 			if i < 12 && refusal != nil || i >= 12 && (refusal == nil || refusal.Code != event.CodeTooCostly || !strings.Contains(refusal.Detail, "send fewer")) {
@@ -141,7 +141,7 @@ func TestSchemasAreCompiledOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			var j check.Judge
-			j.Begin(first)
+			j.Begin(first, nil, nil)
 			if _, refusal := j.Event(pageview(t, `{"path":1}`), received, received); refusal == nil {
 				t.Error("not refused")
 			}
@@ -157,13 +157,13 @@ func TestSchemasAreCompiledOnce(t *testing.T) {
 	}
 	third := check.Of(declaring(`{"properties":{"path":{"type":"number"}}}`), second)
 	var j check.Judge
-	j.Begin(third)
+	j.Begin(third, nil, nil)
 	if _, refusal := j.Event(pageview(t, `{"path":1}`), received, received); refusal != nil || third.Compiled("page", "view") == compiled {
 		t.Errorf("judged by the schema before: %+v", refusal)
 	}
 	unavailable := declaring("")
 	unavailable.EventTypes[0].SchemaUnavailable = true
-	j.Begin(check.Of(unavailable, check.Of(declaring(""), nil)))
+	j.Begin(check.Of(unavailable, check.Of(declaring(""), nil)), nil, nil)
 	if _, refusal := j.Event(pageview(t, ""), received, received); refusal == nil || refusal.Code != event.CodeSchemaUnavailable {
 		t.Errorf("judged as before it was unavailable: %+v", refusal)
 	}

@@ -111,7 +111,7 @@ func TestRulesAreKept(t *testing.T) {
 		}
 	}
 	var judge check.Judge
-	judge.Begin(second.rules[b.UID])
+	judge.Begin(second.rules[b.UID], nil, nil)
 	if _, refusal := judge.Event(&event.Event{}, time.Now(), time.Now()); refusal == nil {
 		t.Error("judged by the policy before")
 	}

@@ -23,6 +23,18 @@ func (d *draft) ring(position string, before *ring) *ring {
 	return r
 }
 
+// keepNewer puts back the records of a ring that are newer than the draft's: what was revoked does not come back.
+func (d *draft) keepNewer(known *ring) {
+	if known == nil {
+		return
+	}
+	for uid, app := range d.applications {
+		if newer := known.byUID[uid]; newer != nil && newer.Revision > app.Revision {
+			d.applications[uid] = newer
+		}
+	}
+}
+
 // apply takes an entry of the log over: an application's record, or the signing keys.
 func (d *draft) apply(values map[string]any) (err error) {
 	if keys, ok := values[registry.FieldKeys].(string); ok {

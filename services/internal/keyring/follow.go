@@ -156,7 +156,8 @@ func (f *Follower) read(ctx context.Context, current *ring, tail string, begin t
 
 // snapshot reads the newest record of every application, and the signing keys, in one command, so that they are of one
 // moment. A record that cannot be read harms only its own application, whose credentials are neither right nor wrong
-// then; keys that cannot be read only tokens.
+// then; keys that cannot be read only tokens. Of an application of which the ring knows a newer record, that is kept: in a
+// failover Redis may lose what auth wrote in the moment before, and auth writes it again.
 func (f *Follower) snapshot(ctx context.Context) error {
 	begin := f.ring.now()
 	fields, err := f.client.HGetAll(ctx, registry.LatestKey).Result()
@@ -182,7 +183,9 @@ func (f *Follower) snapshot(ctx context.Context) error {
 			f.log.ErrorContext(ctx, "signing keys cannot be read", "error", err)
 		}
 	}
-	f.ring.ring.Store(next.ring(fields[registry.FieldTail], f.ring.ring.Load()))
+	before := f.ring.ring.Load()
+	next.keepNewer(before)
+	f.ring.ring.Store(next.ring(fields[registry.FieldTail], before))
 	f.ring.prove(begin)
 	f.log.InfoContext(ctx, "application log read", "applications", len(next.applications))
 	return nil

@@ -168,6 +168,32 @@ func TestOlderRevisionsAreIgnored(t *testing.T) {
 	})
 }
 
+// TestALogThatWentBackGivesNothingBack: a replica of Redis that takes over may not have what was revoked just before. Who
+// knows of it does not forget it; what auth writes after that holds.
+func TestALogThatWentBackGivesNothingBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	a, key := app("a", 1)
+	revoked := a
+	revoked.Revision, revoked.Credentials = 2, nil
+	f.write(a, revoked)
+	f.complete()
+	f.follow()
+	f.within(patience, "the revocation", func() error { return denied(f.errOf(key)) })
+	f.flush()
+	other, otherKey := app("other", 1)
+	f.write(a, other)
+	f.complete()
+	f.within(patience, "the log as it was", func() error { return f.knows(other, otherKey) })
+	if err := denied(f.errOf(key)); err != nil {
+		t.Errorf("a revoked key: %v", err)
+	}
+	again := a
+	again.Revision = 3
+	f.write(again)
+	f.within(promise, "a newer record", func() error { return f.knows(again, key) })
+}
+
 // TestNameReuse deletes a resource and makes another of the same name: the younger has the name, whichever is deleted
 // or seen first.
 func TestNameReuse(t *testing.T) {

@@ -77,7 +77,7 @@ func DecodeJSON(r *http.Request, limit int64, into any) error {
 		return fault.New(fault.CodeBodyTooLarge, fmt.Sprintf("the body may have %d bytes", limit))
 	}
 	if err != nil {
-		return fault.Wrap(fault.CodeTimeout, "the body could not be read to its end", err)
+		return Unread(r, err)
 	}
 	if !utf8.Valid(body) { // the decoder would replace what is no UTF-8 without a word
 		return fault.New(fault.CodeMalformed, "the body is not UTF-8")

@@ -2,11 +2,15 @@ package ops
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -17,12 +21,17 @@ const (
 	sharePerFree = 4
 	// Of HTTP/2 one connection carries many requests, whose bodies wait in its buffer until they are read.
 	maxStreams, maxStreamBuffer = 100, 256 << 10
+	// takenBeyond is how many connections a second are taken of an address that has its share already, for each processor,
+	// and takenAtOnce how many of them at once. One that replaces another costs some 70 µs: a storm of them has 7 % of the
+	// processors, and waits in the kernel.
+	takenBeyond, takenAtOnce = 1000, 10
 )
 
 // connections bounds those of a server. A new one beyond the bound closes the one of its own address that has waited
 // longest for a request, or, when its address has none, anybody's; where nobody waits it is closed itself.
 type connections struct {
 	limit int
+	pace  *rate.Limiter // of those beyond their address' share
 
 	mu    sync.Mutex
 	open  map[net.Conn]*connection
@@ -37,12 +46,16 @@ type connection struct {
 }
 
 func newConnections(limit int) *connections {
-	return &connections{limit: limit, open: map[net.Conn]*connection{}, count: map[netip.Prefix]int{}, idle: list.New()}
+	pace := rate.NewLimiter(rate.Limit(takenBeyond*runtime.GOMAXPROCS(0)), takenAtOnce)
+	return &connections{limit: limit, pace: pace, open: map[net.Conn]*connection{}, count: map[netip.Prefix]int{}, idle: list.New()}
 }
 
 // changed is the server's ConnState hook. Until a request's header is here whole its connection counts as idle: who
 // sends headers slowly waits as those who send nothing.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	if state == http.StateNew && c.full(sourceOf(conn)) {
+		_ = c.pace.Wait(context.Background()) // no longer than for one: the server takes no other meanwhile
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known := c.open[conn]
@@ -62,7 +75,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 
 func (c *connections) opened(conn net.Conn) {
 	from := sourceOf(conn)
-	if c.count[from] >= sharePerFree*(c.limit-len(c.open)) && !c.evict(from) {
+	if c.hasShare(from) && !c.evict(from) {
 		_ = socketOf(conn).Close() // nothing was read of it
 		return
 	}
@@ -70,6 +83,17 @@ func (c *connections) opened(conn net.Conn) {
 	added.idling = c.idle.PushBack(added)
 	c.open[conn] = added
 	c.count[from]++
+}
+
+// full tells whether an address has its share.
+func (c *connections) full(from netip.Prefix) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hasShare(from)
+}
+
+func (c *connections) hasShare(from netip.Prefix) bool {
+	return c.count[from] >= sharePerFree*(c.limit-len(c.open))
 }
 
 // evict closes the longest idle connection of an address, or anybody's when the address has none at all.

@@ -10,6 +10,8 @@ import (
 	"net/http/httptrace"
 	"testing"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // crowded is a server of few connections. Requests to /hold wait until the test's end.
@@ -136,6 +138,31 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); !errors.As(err, &timeout) || !timeout.Timeout() {
 			t.Errorf("connection %d was not kept: %v", i, err)
 		}
+	}
+}
+
+// TestAStormHasAPace: connections within an address' share are taken at once, and each beyond it counts.
+func TestAStormHasAPace(t *testing.T) {
+	t.Parallel()
+	const limit, share, beyond = 5, 4, 3
+	c := newCrowded(t, limit)
+	c.limits.pace = rate.NewLimiter(rate.Every(time.Hour), beyond)
+	var conns []net.Conn
+	for range share {
+		conns = append(conns, c.dial("127.0.0.1"))
+	}
+	c.eventually(func() bool { return len(c.limits.open) == share })
+	if left := c.limits.pace.Tokens(); left < beyond {
+		t.Errorf("within the share %.0f were counted", beyond-left)
+	}
+	for range beyond {
+		c.dial("127.0.0.1")
+	}
+	for _, conn := range conns[:beyond] {
+		c.isClosed("one that made room", conn)
+	}
+	if left := c.limits.pace.Tokens(); left >= 1 {
+		t.Errorf("beyond the share %.0f were not counted", left)
 	}
 }
 

@@ -44,6 +44,7 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	config.MaxConns = o.MaxConns
 	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.OnNotice = noteWarning
 	params := config.ConnConfig.RuntimeParams
 	params["synchronous_commit"] = "on"
 	params["timezone"] = "UTC"

@@ -45,6 +45,14 @@ func (a *Allowance) take(ctx context.Context, n int) error {
 	return nil
 }
 
+// Charge counts n events, or all that may come at once, for what a request cost that is refused whole. It never refuses:
+// what is not there is a debt, and comes back before anything else is let through.
+func (a *Allowance) Charge(n int) {
+	if a != nil && n > 0 {
+		a.limiter.enqueue(a.meter, a.meter.charge(a.limit, min(int64(n), a.limit.Burst), a.limiter.now()), false)
+	}
+}
+
 // GiveBack undoes Take for events that could not be stored.
 func (a *Allowance) GiveBack(n int) {
 	if a != nil {

@@ -75,6 +75,28 @@ func TestGivenBack(t *testing.T) {
 	s.must(replicas[1].Of(p).Take(t.Context(), 1000))
 }
 
+// TestCharged is off for all replicas, at most a full bucket at once, and what was not there is a debt.
+func TestCharged(t *testing.T) {
+	t.Parallel()
+	s := newShared(t)
+	replicas := s.replicas(2)
+	p := limited(1, 1000)
+	a := replicas[0].Of(p)
+	a.Charge(0)
+	a.Charge(10)
+	s.must(a.Take(t.Context(), 900))
+	a.Charge(5000)
+	s.eventually(func() bool { return s.charged(p) == 1910 })
+	if err := a.Exhausted(t.Context()); err == nil {
+		t.Error("there is a debt, and more is let through")
+	} else if wait := fault.ProblemOf(err).RetryAfter; wait < 850*time.Second || wait > 911*time.Second {
+		t.Errorf("a debt of 910 events is paid back within %s", wait)
+	}
+	s.eventually(func() bool {
+		return replicas[1].Of(p).Exhausted(t.Context()) != nil || replicas[1].Of(p).Take(t.Context(), 500) != nil
+	})
+}
+
 // TestPublicEventsAreApart: what web pages send leaves the application's own clients what they may, and the other way
 // round.
 func TestPublicEventsAreApart(t *testing.T) {
@@ -117,6 +139,7 @@ func TestWhoIsLimited(t *testing.T) {
 		t.Error("refused by no Allowance")
 	}
 	none.GiveBack(1)
+	none.Charge(1)
 	none.Header(nil)
 }
 

@@ -92,6 +92,16 @@ func (m *meter) take(l Limit, n int, now int64) (o outcome) {
 	return o
 }
 
+// charge takes n events off, whether they are there or not.
+func (m *meter) charge(l Limit, n, now int64) (queue bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.used = now
+	m.copied.advance(m.adapt(l), now)
+	m.copied.level -= n * unit
+	return m.spend(n, now)
+}
+
 // giveBack undoes a take.
 func (m *meter) giveBack(n int, now int64) (queue bool) {
 	m.mu.Lock()

@@ -3,7 +3,9 @@ package schema_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,13 +147,13 @@ func TestWork(t *testing.T) {
 	t.Parallel()
 	compiled := must(t, `{"items":{"type":"integer"}}`)
 	ones := func(n int) jsonb.Value { return scan(t, "["+strings.Repeat("1,", n-1)+"1]") }
-	left := schema.RequestWork
-	if _, err := compiled.Validate(ones(110_000), &left, nil); !errors.Is(err, schema.ErrTooCostly) || left != schema.RequestWork {
-		t.Errorf("costly by itself: %v, left %d", err, left)
+	account := schema.Account{Left: schema.RequestWork}
+	if _, err := compiled.Validate(ones(110_000), &account); !errors.Is(err, schema.ErrTooCostly) || account.Left != schema.RequestWork {
+		t.Errorf("costly by itself: %v, left %d", err, account.Left)
 	}
 	checked := 0
 	for ; checked < 100; checked++ {
-		if mismatches, err := compiled.Validate(ones(30_000), &left, nil); err != nil {
+		if mismatches, err := compiled.Validate(ones(30_000), &account); err != nil {
 			if !errors.Is(err, schema.ErrSpent) {
 				t.Fatal(err)
 			}
@@ -160,10 +162,10 @@ func TestWork(t *testing.T) {
 			t.Fatal(mismatches)
 		}
 	}
-	if checked != 33 || left < 0 {
-		t.Errorf("%d were checked, left %d", checked, left)
+	if checked != 33 || account.Left < 0 {
+		t.Errorf("%d were checked, left %d", checked, account.Left)
 	}
-	if mismatches, err := compiled.Validate(scan(t, `["a"]`), &left, nil); err != nil || len(mismatches) != 1 {
+	if mismatches, err := compiled.Validate(scan(t, `["a"]`), &account); err != nil || len(mismatches) != 1 {
 		t.Errorf("what is little: %v, %v", mismatches, err)
 	}
 }
@@ -173,13 +175,52 @@ func TestOrdinaryRequest(t *testing.T) {
 	t.Parallel()
 	compiled := must(t, ordinary)
 	value := scan(t, ordinaryEvent)
-	left := schema.RequestWork
+	account := schema.Account{Left: schema.RequestWork}
 	for range event.MaxEvents {
-		if mismatches, err := compiled.Validate(value, &left, nil); err != nil || mismatches != nil {
+		if mismatches, err := compiled.Validate(value, &account); err != nil || mismatches != nil {
 			t.Fatal(mismatches, err)
 		}
 	}
-	if spent := schema.RequestWork - left; spent > schema.RequestWork/10 {
+	if spent := schema.RequestWork - account.Left; spent > schema.RequestWork/10 {
 		t.Errorf("spent %d of %d", spent, schema.RequestWork)
+	}
+}
+
+// TestCostlyChecksTakeATurn asks once for a turn, before the checks of a request have cost much.
+func TestCostlyChecksTakeATurn(t *testing.T) {
+	t.Parallel()
+	compiled := must(t, `{"items":{"type":"integer"}}`)
+	asked, refusal := 0, errors.New("no turn")
+	account := schema.Account{Left: schema.RequestWork, Turn: func() error { asked++; return refusal }}
+	value := scan(t, "["+strings.Repeat("1,", 999)+"1]") // some 1,000 evaluations
+	for n := range 3 {
+		if _, err := compiled.Validate(value, &account); err != nil || asked != 0 {
+			t.Fatalf("check %d: %v, asked for %d turns", n, err, asked)
+		}
+	}
+	left := account.Left
+	if _, err := compiled.Validate(value, &account); !errors.Is(err, refusal) || account.Left != left {
+		t.Errorf("without a turn: %v, %d of %d left", err, account.Left, left)
+	}
+	refusal = nil
+	for n := range 3 {
+		if _, err := compiled.Validate(value, &account); err != nil || asked != 2 {
+			t.Errorf("check %d in its turn: %v, asked for %d turns", n, err, asked)
+		}
+	}
+}
+
+// TestALongCheckLetsOthersRun: on one processor, what is ready when a long check begins has run before its end.
+func TestALongCheckLetsOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s, err := schema.Compile([]byte(`{"items":{"allOf":[{"type":"integer"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := scan(t, "["+strings.Repeat("1,", 100)+"1]")
+	var ran atomic.Bool
+	go ran.Store(true)
+	if found, err := s.Validate(value, &schema.Account{Left: schema.RequestWork}); err != nil || found != nil || !ran.Load() {
+		t.Errorf("others have run: %t, found %v, error %v", ran.Load(), found, err)
 	}
 }

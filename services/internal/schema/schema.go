@@ -36,15 +36,10 @@ func Compile(raw []byte) (*Schema, error) {
 	if d.fault != nil {
 		return nil, d.fault
 	}
-	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft2020)
-	compiler.AssertFormat()
-	compiler.UseLoader(noLoader{})
-	compiler.UseRegexpEngine(boundedRegexp)
-	if err := compiler.AddResource(location, root); err != nil {
+	if _, err := compile(root, func(*jsonschema.Compiler) {}); err != nil {
 		return nil, faultOf(err)
 	}
-	compiled, err := compiler.Compile(location)
+	compiled, err := compile(root, pausing)
 	if err != nil {
 		return nil, faultOf(err)
 	}
@@ -53,6 +48,20 @@ func Compile(raw []byte) (*Schema, error) {
 		return nil, fault
 	}
 	return &Schema{compiled: compiled, plan: plan, steps: d.steps}, nil
+}
+
+// compile has a schema compiled in one way of our own.
+func compile(root any, with func(*jsonschema.Compiler)) (*jsonschema.Schema, error) {
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.AssertFormat()
+	compiler.UseLoader(noLoader{})
+	compiler.UseRegexpEngine(boundedRegexp)
+	with(compiler)
+	if err := compiler.AddResource(location, root); err != nil {
+		return nil, err //nolint:wrapcheck // faultOf looks into it
+	}
+	return compiler.Compile(location) //nolint:wrapcheck // faultOf looks into it
 }
 
 // decode reads the JSON of a schema strictly.

@@ -17,8 +17,36 @@ const maxWork = 100_000
 // 2 s. Ordinary events take a tenth of it when there are as many as there may be (TestOrdinaryRequest).
 const RequestWork Work = 10 * maxWork
 
+// lightWork is what the checks of a request cost before they are work for which requests take turns: at most 4 ms. The
+// events of 64 KiB of ordinary ones take some 3,000.
+const lightWork = 4000
+
 // Work is what checks may cost, in evaluations.
 type Work int
+
+// Account is what the checks of one request may take. The zero Account allows none.
+type Account struct {
+	Left    Work
+	Reserve Reserve      // nil, in tests of other things: memory is not counted
+	Turn    func() error // called once, before the checks cost more than little; nil: nobody waits
+
+	taken bool // the turn
+}
+
+// spend takes what a check costs.
+func (a *Account) spend(cost Work) error {
+	if cost > a.Left {
+		return ErrSpent
+	}
+	if heavy := RequestWork-a.Left+cost > lightWork; heavy && !a.taken && a.Turn != nil {
+		if err := a.Turn(); err != nil {
+			return err
+		}
+		a.taken = true
+	}
+	a.Left -= cost
+	return nil
+}
 
 // Errors of Validate: the value was not checked.
 var (
@@ -27,15 +55,14 @@ var (
 )
 
 // Validate checks a value, and returns in what it does not conform: nothing, or up to MaxMismatches in the order of
-// their places. What it costs is taken from left; a value that costs more is not checked, and neither is one that
-// costs too much by itself. What it holds meanwhile is taken from reserve, whose error is returned as it is; nil, in
-// tests of other things, gives all.
-func (s *Schema) Validate(value jsonb.Value, left *Work, reserve Reserve) ([]Mismatch, error) {
+// their places. What it costs is taken from the account; a value that costs more is not checked, and neither is one that
+// costs too much by itself. Errors of the account's functions are returned as they are.
+func (s *Schema) Validate(value jsonb.Value, account *Account) ([]Mismatch, error) {
 	b := bill{work: maxWork, memory: copied(value) + stepBytes*s.steps}
 	if b.over() {
 		return nil, ErrTooCostly
 	}
-	giveCopy, err := reserve.take(b.memory)
+	giveCopy, err := account.Reserve.take(b.memory)
 	if err != nil {
 		return nil, err
 	}
@@ -44,16 +71,14 @@ func (s *Schema) Validate(value jsonb.Value, left *Work, reserve Reserve) ([]Mis
 	if s.plan.charge(v, 0, &b); b.over() {
 		return nil, ErrTooCostly
 	}
-	cost := Work(maxWork - b.work)
-	if cost > *left {
-		return nil, ErrSpent
+	if err := account.spend(Work(maxWork - b.work)); err != nil {
+		return nil, err
 	}
-	giveErrors, err := reserve.take(b.total() - own)
+	giveErrors, err := account.Reserve.take(b.total() - own)
 	if err != nil {
 		return nil, err
 	}
 	defer giveErrors()
-	*left -= cost
 	var violation *jsonschema.ValidationError
 	if !errors.As(s.compiled.Validate(v), &violation) {
 		return nil, nil

@@ -34,8 +34,7 @@ func must(t testing.TB, text string) *schema.Schema {
 
 // validate checks a value that has an allowance of its own.
 func validate(compiled *schema.Schema, value jsonb.Value) ([]schema.Mismatch, error) {
-	left := schema.RequestWork
-	return compiled.Validate(value, &left, nil)
+	return compiled.Validate(value, &schema.Account{Left: schema.RequestWork})
 }
 
 // short is a list of mismatches as pointer, keyword and detail.

@@ -23,6 +23,10 @@ const (
 	bufferBytes = 64 << 10
 )
 
+// URLUsage is the help of a flag with what Open takes.
+const URLUsage = "Redis `URL`: redis://[user:password@]host:port[/db], rediss:// for TLS; of a Redis Cluster with some of its other " +
+	"nodes, …?addr=host:port&addr=host:port, or with the same one again"
+
 // Open returns a client for redis:// or rediss:// URLs; with addr parameters (?addr=host:port&addr=…) for a Redis
 // Cluster. It connects on first use. The client never repeats a command by itself: a repeated XADD is a second entry
 // that only its caller can answer for. Over TLS it trusts the system's authorities.
@@ -58,16 +62,8 @@ func dial(authorities *certificate.Authorities, secure *tls.Config) dialer {
 }
 
 func open(url string, authorities *certificate.Authorities) (redis.UniversalClient, error) {
-	if strings.Contains(url, "addr=") {
-		o, err := redis.ParseClusterURL(url)
-		if err != nil {
-			return nil, errURL
-		}
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, readTimeout
-		o.MaxRetries, o.ContextTimeoutEnabled = -1, true
-		o.ReadBufferSize, o.WriteBufferSize = bufferBytes, bufferBytes
-		o.Dialer = dial(authorities, o.TLSConfig)
-		return redis.NewClusterClient(o), nil
+	if ofCluster(url) {
+		return openCluster(url, authorities)
 	}
 	o, err := redis.ParseURL(url)
 	if err != nil {

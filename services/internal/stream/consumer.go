@@ -2,30 +2,18 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/failpoint"
-)
-
-const (
-	// readBlock is how long one read waits for news: never 0, which no context can interrupt.
-	readBlock = time.Second
-	// readBudget is about how many bytes one read asks for; COUNT is set from the size of the entries before.
-	readBudget    = 4 << 20
-	maxCount      = 256 // entries of one stream in one read
-	firstCount    = 8   // before any size is known: entries may be several MiB
-	errorPause    = 250 * time.Millisecond
-	maxErrorPause = 5 * time.Second
 )
 
 // Entry is one entry of an event stream.
@@ -56,158 +44,77 @@ type Consumer struct {
 	Tracer  trace.Tracer
 	Metrics *ConsumerMetrics
 
-	keys    []string
-	average int // bytes of an entry
-	claimed time.Time
-	failing bool
+	keys    []string     // of all streams
+	average atomic.Int64 // bytes of an entry
+	turns   chan turn
+}
+
+// turn is what a lane has read, on its way through the handler.
+type turn struct {
+	entries []Entry
+	done    chan error // of the handler
 }
 
 // Run consumes until the context ends; the batch in hand is finished and acknowledged first.
 func (c *Consumer) Run(ctx context.Context) error {
-	pause := errorPause
+	c.turns = make(chan turn)
+	committed := make(chan struct{})
+	go func() {
+		defer close(committed)
+		c.commit(ctx)
+	}()
+	defer func() {
+		close(c.turns)
+		<-committed
+	}()
+	outage := outage{log: c.Log}
 	for ctx.Err() == nil {
-		err := c.session(ctx)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // what a stop interrupts is no failure: it comes again as pending
-		}
-		if !c.failing {
-			c.Log.WarnContext(ctx, "consuming interrupted", "error", err)
-			c.failing = true
-			pause = errorPause
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, maxErrorPause)
-	}
-	return nil
-}
-
-// session consumes until something fails. It begins with this consumer's own pending entries: those of its last life,
-// or of an answer that got lost.
-func (c *Consumer) session(ctx context.Context) error {
-	keys, err := Partitions(ctx, c.Client, c.Partitions, c.Log)
-	if err != nil {
-		return err
-	}
-	if err := createGroups(ctx, c.Client, c.Group, keys); err != nil {
-		return err
-	}
-	c.keys = keys
-	if err := c.pending(ctx); err != nil {
-		return err
-	}
-	for ctx.Err() == nil {
-		if time.Since(c.claimed) > claimInterval {
-			if err := c.claim(ctx); err != nil {
-				return err
-			}
-			c.claimed = time.Now()
-		}
-		entries, err := c.read(ctx, ">", readBlock)
+		keys, err := Partitions(ctx, c.Client, c.Partitions, c.Log)
 		if err != nil {
-			return err
-		}
-		c.recovered(ctx)
-		begin := time.Now()
-		if err := c.process(ctx, entries); err != nil {
-			return err
-		}
-		c.gather(ctx, begin, entries)
-	}
-	return nil
-}
-
-func (c *Consumer) recovered(ctx context.Context) {
-	if c.failing {
-		c.failing = false
-		c.Log.InfoContext(ctx, "consuming again")
-	}
-}
-
-// gather waits until Gather after the batch's begin, unless there is enough to do already.
-func (c *Consumer) gather(ctx context.Context, begin time.Time, entries []Entry) {
-	if len(entries) >= maxCount || c.average*len(entries) > readBudget/8 {
-		return
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(c.Gather - time.Since(begin)):
-	}
-}
-
-func (c *Consumer) count() int {
-	if c.average == 0 {
-		return firstCount
-	}
-	return max(1, min(maxCount, readBudget/c.average/len(c.keys)))
-}
-
-// read asks for entries from id on every stream. On a Redis Cluster every stream is asked alone, for their slots lie
-// on different servers.
-func (c *Consumer) read(ctx context.Context, id string, block time.Duration) ([]Entry, error) {
-	groups := [][]string{c.keys}
-	if _, ok := c.Client.(*redis.ClusterClient); ok && len(c.keys) > 1 {
-		groups = nil
-		for _, key := range c.keys {
-			groups = append(groups, []string{key})
-		}
-		block = max(-1, block/time.Duration(len(c.keys)))
-	}
-	var entries []Entry
-	for _, keys := range groups {
-		args := make([]string, 0, 2*len(keys))
-		args = append(args, keys...)
-		for range keys {
-			args = append(args, id)
-		}
-		streams, err := c.Client.XReadGroup(ctx, &redis.XReadGroupArgs{
-			Group: c.Group, Consumer: c.Name, Streams: args, Count: int64(c.count()), Block: block,
-		}).Result()
-		if errors.Is(err, redis.Nil) {
+			outage.met(ctx, err)
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read streams: %w", err)
-		}
-		for _, s := range streams {
-			entries = append(entries, entriesOf(s.Stream, s.Messages)...)
-		}
+		outage.over(ctx)
+		c.keys = keys
+		c.readAll(ctx)
 	}
-	return entries, nil
+	return nil
 }
 
-func entriesOf(key string, messages []redis.XMessage) []Entry {
-	entries := make([]Entry, 0, len(messages))
-	for _, m := range messages {
-		entry := Entry{Stream: key, ID: m.ID, deleted: m.Values == nil}
-		if batch, ok := m.Values[event.FieldBatch].(string); ok {
-			entry.Batch = []byte(batch)
+// commit hands what lanes have read to the handler, until no lane is left. What waits meanwhile goes together: a
+// transaction has its cost, however few events it stores.
+func (c *Consumer) commit(ctx context.Context) {
+	for first := range c.turns {
+		turns := []turn{first}
+		entries := first.entries
+		for waiting := true; waiting && len(entries)*int(c.average.Load()) < readBudget; {
+			select {
+			case t, ok := <-c.turns:
+				if waiting = ok; ok {
+					turns, entries = append(turns, t), append(entries, t.entries...)
+				}
+			default:
+				waiting = false
+			}
 		}
-		entry.Traces, _ = m.Values[event.FieldTraces].(string)
-		entries = append(entries, entry)
+		err := c.handle(ctx, entries)
+		for _, t := range turns {
+			t.done <- err
+		}
 	}
-	return entries
 }
 
-// process commits entries and then acknowledges them. It ignores the end of ctx: a batch in hand is finished.
-func (c *Consumer) process(ctx context.Context, entries []Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	failpoint.Hit(failpoint.Read)
-	bytes, traces := 0, ""
+// handle commits entries. It ignores the end of ctx: a batch in hand is finished.
+func (c *Consumer) handle(ctx context.Context, entries []Entry) error {
+	var traces strings.Builder
 	for _, e := range entries {
-		bytes += len(e.Batch)
 		if e.Traces != "" {
-			traces += " " + e.Traces
+			traces.WriteString(" " + e.Traces)
 		}
 	}
-	c.average = max(1, (3*c.average+bytes/len(entries))/4)
 	begin := time.Now()
 	work, span := c.Tracer.Start(context.WithoutCancel(ctx), "process theeye:events",
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links(traces)...), trace.WithAttributes(
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links(traces.String())...), trace.WithAttributes(
 			attribute.String("messaging.system", "redis"),
 			attribute.String("messaging.destination.name", "theeye:events"),
 			attribute.String("messaging.consumer.group.name", c.Group),
@@ -220,10 +127,6 @@ func (c *Consumer) process(ctx context.Context, entries []Entry) error {
 	}
 	failpoint.Hit(failpoint.Committed)
 	c.Metrics.duration.Record(work, time.Since(begin).Seconds())
-	if err := c.ack(work, entries); err != nil {
-		return err
-	}
-	c.Metrics.entries.Add(work, int64(len(entries)))
 	return nil
 }
 
@@ -233,6 +136,8 @@ func (c *Consumer) ack(ctx context.Context, entries []Entry) error {
 	for _, e := range entries {
 		ids[e.Stream] = append(ids[e.Stream], e.ID)
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout) // a cluster's client tries again by itself
+	defer cancel()
 	_, err := c.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for key, ids := range ids {
 			p.XAck(ctx, key, c.Group, ids...)

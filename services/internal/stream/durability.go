@@ -39,25 +39,37 @@ var safe = []struct{ name, value string }{
 	{"maxmemory-policy", "noeviction"},
 }
 
-// CheckDurability answers nil when every master has safe settings (or the mode does not ask), an error that wraps
-// ErrUnsafe when one has not or does not tell, and another error when Redis does not answer.
+// CheckDurability answers nil when Redis has safe settings (or the mode does not ask), an error that wraps ErrUnsafe when
+// it has not or does not tell, and another error when it does not answer. Of a Redis Cluster every node is asked, for a
+// replica may take over at any time; one that is away has nothing to acknowledge.
 func CheckDurability(ctx context.Context, client redis.UniversalClient, mode Durability) error {
 	if mode != Strict {
 		return nil
 	}
 	if cluster, ok := client.(*redis.ClusterClient); ok {
-		var mu sync.Mutex
-		var errs []error
-		err := cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
-			err := checkOne(ctx, master)
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-			return nil
-		})
-		return errors.Join(append(errs, err)...)
+		return checkNodes(ctx, cluster)
 	}
 	return checkOne(ctx, client)
+}
+
+func checkNodes(ctx context.Context, cluster *redis.ClusterClient) error {
+	var mu sync.Mutex
+	var silent, verdicts []error
+	err := cluster.ForEachShard(ctx, func(ctx context.Context, node *redis.Client) error {
+		err := checkOne(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil || errors.Is(err, ErrUnsafe) {
+			verdicts = append(verdicts, err)
+		} else {
+			silent = append(silent, err)
+		}
+		return nil
+	})
+	if len(verdicts) == 0 {
+		return errors.Join(append(silent, err)...)
+	}
+	return errors.Join(verdicts...)
 }
 
 func checkOne(ctx context.Context, client redis.Cmdable) error {

@@ -28,12 +28,14 @@ const patience = 30 * time.Second
 type fixture struct {
 	testing.TB
 	server *servers.Redis
+	url    string
 	client redis.UniversalClient
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{TB: t, server: testenv.Redis(t)}
+	f.url = f.server.URL()
 	f.client = f.open()
 	return f
 }
@@ -41,7 +43,7 @@ func newFixture(t testing.TB) *fixture {
 // open returns a further client, closed after the test.
 func (f *fixture) open() redis.UniversalClient {
 	f.Helper()
-	client, err := Open(f.server.URL())
+	client, err := Open(f.url)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/failpoint"
 )
 
@@ -23,11 +22,14 @@ const (
 	keepFor = 30 * time.Second
 )
 
+//go:embed groups.lua
+var groupsSource string
+
 //go:embed trim.lua
 var trimSource string
 
-// trimScript deletes what every group has acknowledged, and nothing else.
-var trimScript = redis.NewScript(trimSource)
+// trimScript deletes what every group has acknowledged, but for the tail, and nothing else.
+var trimScript = redis.NewScript(groupsSource + trimSource)
 
 // Backlog is what is in the streams and not yet stored.
 type Backlog struct {
@@ -41,6 +43,8 @@ type Keeper struct {
 	client redis.UniversalClient
 	want   int
 	log    *slog.Logger
+	tail   Tail
+	tailed tailMetrics
 
 	now func() time.Time
 
@@ -120,11 +124,14 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read redis time: %w", err)
 	}
+	marks, holding := k.hold(ctx, keys) // without the store nothing is trimmed, and everything measured
 	var total Backlog
+	var errs []error // a master of a cluster may be away, and the others' streams grow
 	for _, key := range keys {
-		answer, err := trimScript.Run(ctx, k.client, []string{key}, event.PersistenceGroup).Int64Slice()
+		answer, err := trimScript.Run(ctx, k.client, []string{key}, k.trimming(key, marks, now, len(keys))...).Int64Slice()
 		if err != nil {
-			return fmt.Errorf("trim %s: %w", key, err)
+			errs = append(errs, fmt.Errorf("trim %s: %w", key, err))
+			continue
 		}
 		failpoint.Hit(failpoint.Trim)
 		oldest, pending, length := answer[0], answer[1], answer[2]
@@ -134,6 +141,9 @@ func (k *Keeper) Keep(ctx context.Context) error {
 		total.Pending += pending
 		total.Length += length
 	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
 	memory, known := fullness(ctx, k.client)
 	if !known {
 		memory = -1
@@ -141,5 +151,5 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	k.mu.Lock()
 	k.backlog, k.memory, k.measured = total, memory, k.now()
 	k.mu.Unlock()
-	return nil
+	return holding
 }

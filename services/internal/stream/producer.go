@@ -27,9 +27,12 @@ const (
 	// maxTraces of one entry: OpenTelemetry's default limit of links of a span.
 	maxTraces = 128
 	// publishBudget is how long one entry is tried before its requests are answered 503, and how long a request may
-	// wait for its turn: behind a dead Redis nobody waits for more than two budgets.
+	// wait in the queue: behind a dead Redis no Publish takes more than two budgets.
 	publishBudget = 5 * time.Second
 	retryPause    = 20 * time.Millisecond
+	// restTime is how long a partition of a Redis Cluster is left alone whose master does not take entries: one that
+	// hangs costs the time-out of an answer, and a replica takes over after some such times.
+	restTime = 5 * time.Second
 )
 
 // Errors of Publish. After ErrUnavailable and a context's end the outcome is unknown; after ErrOverloaded and
@@ -45,11 +48,12 @@ var (
 // one XADD is under way the next entry gathers, so that under load one fsync and one round trip serve many, and alone
 // a request waits for nobody. There is no timer.
 type Producer struct {
-	client  redis.UniversalClient
-	want    int
-	log     *slog.Logger
-	tracer  trace.Tracer
-	metrics *ProducerMetrics
+	client   redis.UniversalClient
+	want     int
+	replicas int // that must have an entry
+	log      *slog.Logger
+	tracer   trace.Tracer
+	metrics  *ProducerMetrics
 
 	budget time.Duration
 	queue  chan *waiting
@@ -60,6 +64,8 @@ type Producer struct {
 	done   chan struct{}
 	keys   []string // known after the first contact with Redis
 	turn   int
+	made   map[string]bool      // streams that have the group
+	rested map[string]time.Time // streams of a cluster, until when they rest
 }
 
 // waiting is one request in the queue.
@@ -77,6 +83,7 @@ func NewProducer(client redis.UniversalClient, partitions int, log *slog.Logger,
 	return &Producer{
 		client: client, want: partitions, log: log, tracer: tracer, metrics: metrics,
 		budget: publishBudget, queue: make(chan *waiting, maxQueued), done: make(chan struct{}),
+		made: map[string]bool{}, rested: map[string]time.Time{},
 	}
 }
 
@@ -119,6 +126,9 @@ func (p *Producer) Publish(ctx context.Context, payload []byte, traceparent stri
 		}
 	}
 }
+
+// Ailing tells that the last entry was not confirmed in time, whether or not Redis has come back since.
+func (p *Producer) Ailing() bool { return p.ailing.Load() }
 
 // Run appends what is published until the context ends, and then what still waits. Stop the callers of Publish first.
 func (p *Producer) Run(ctx context.Context) error {
@@ -195,7 +205,7 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 	defer span.End()
 	for lost := false; ; {
 		begin := time.Now()
-		err := p.add(ctx, entry, traces)
+		key, err := p.add(ctx, entry, traces)
 		p.metrics.appended(ctx, len(group), time.Since(begin), err)
 		switch {
 		case err == nil:
@@ -205,7 +215,10 @@ func (p *Producer) append(entry []byte, group []*waiting) error {
 			p.keys = nil
 		case !isAnswer(err):
 			lost = true
-		case errPrefix(err, "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"):
+			p.rest(ctx, key)
+		case errPrefix(err, elsewhere...):
+			p.rest(ctx, key)
+		case errPrefix(err, "NOREPLICAS") && p.rest(ctx, key): // another master may have its own
 		case lost:
 			return errors.Join(ErrUnavailable, err)
 		default:
@@ -226,31 +239,38 @@ var errAiling = errors.New("redis has not confirmed of late")
 // asking for the record of partitions again, entries could go where nobody reads.
 var errNoStream = errors.New("append entry: the stream is not there")
 
-// add appends one entry to the next partition: order needs no partition, so a repetition may go elsewhere.
-func (p *Producer) add(ctx context.Context, entry []byte, traces string) error {
+// elsewhere begins what Redis answers that takes no entry now, on this partition.
+var elsewhere = []string{
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED", "ASK",
+}
+
+// add appends one entry to the next partition, which it names: order needs no partition, so a repetition may go elsewhere.
+func (p *Producer) add(ctx context.Context, entry []byte, traces string) (key string, err error) {
 	if p.keys == nil {
-		keys, err := Partitions(ctx, p.client, p.want, p.log)
-		if err != nil {
-			return err
+		if p.keys, err = Partitions(ctx, p.client, p.want, p.log); err != nil {
+			return "", err
 		}
-		if err := createGroups(ctx, p.client, event.PersistenceGroup, keys); err != nil {
-			return err
+		clear(p.made)
+	}
+	key = p.next()
+	if !p.made[key] {
+		if err := createGroups(ctx, p.client, event.PersistenceGroup, []string{key}); err != nil {
+			return key, err
 		}
-		p.keys = keys
+		p.made[key] = true
 	}
 	values := []any{event.FieldBatch, entry}
 	if traces != "" {
 		values = append(values, event.FieldTraces, traces)
 	}
-	p.turn = (p.turn + 1) % len(p.keys)
-	id, err := p.client.XAdd(ctx, &redis.XAddArgs{Stream: p.keys[p.turn], NoMkStream: true, Values: values}).Result()
+	id, err := p.xadd(ctx, &redis.XAddArgs{Stream: key, NoMkStream: true, Values: values})
 	if errors.Is(err, redis.Nil) {
-		return errNoStream
+		return key, errNoStream
 	}
 	if err == nil && id == "" {
-		return errors.New("append entry: redis answered without an id")
+		return key, errors.New("append entry: redis answered without an id")
 	}
-	return wrap("append entry", err)
+	return key, wrap("append entry", err)
 }
 
 func joinTraces(group []*waiting) string {

@@ -15,24 +15,24 @@ const (
 )
 
 // pending handles what was delivered to this consumer and never acknowledged.
-func (c *Consumer) pending(ctx context.Context) error {
+func (l *lane) pending(ctx context.Context) error {
 	for {
-		entries, err := c.read(ctx, "0", -1)
+		entries, err := l.read(ctx, "0", -1)
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		if entries, err = c.dropDeleted(ctx, entries); err != nil {
+		if entries, err = l.dropDeleted(ctx, entries); err != nil {
 			return err
 		}
-		c.Metrics.redeliver.Add(ctx, int64(len(entries)))
-		if err := c.process(ctx, entries); err != nil {
+		l.Metrics.redeliver.Add(ctx, int64(len(entries)))
+		if err := l.process(ctx, entries); err != nil {
 			return err
 		}
 	}
 }
 
 // dropDeleted acknowledges the pending entries that were deleted from their streams, and returns the others.
-func (c *Consumer) dropDeleted(ctx context.Context, entries []Entry) ([]Entry, error) {
+func (l *lane) dropDeleted(ctx context.Context, entries []Entry) ([]Entry, error) {
 	var kept, gone []Entry
 	for _, e := range entries {
 		if e.deleted {
@@ -44,11 +44,11 @@ func (c *Consumer) dropDeleted(ctx context.Context, entries []Entry) ([]Entry, e
 	if len(gone) == 0 {
 		return kept, nil
 	}
-	if err := c.ack(ctx, gone); err != nil {
+	if err := l.ack(ctx, gone); err != nil {
 		return nil, err
 	}
 	for _, e := range gone {
-		c.lost(ctx, e.Stream, e.ID)
+		l.lost(ctx, e.Stream, e.ID)
 	}
 	return kept, nil
 }
@@ -60,20 +60,20 @@ func (c *Consumer) lost(ctx context.Context, key string, ids ...string) {
 }
 
 // claim takes over what other consumers got and left for claimIdle.
-func (c *Consumer) claim(ctx context.Context) error {
-	for _, key := range c.keys {
+func (l *lane) claim(ctx context.Context) error {
+	for _, key := range l.streams {
 		for cursor := "0"; ; {
-			messages, next, deleted, err := c.Client.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
-				Stream: key, Group: c.Group, Consumer: c.Name, MinIdle: claimIdle, Start: cursor, Count: int64(c.count()),
+			messages, next, deleted, err := l.Client.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
+				Stream: key, Group: l.Group, Consumer: l.Name, MinIdle: claimIdle, Start: cursor, Count: int64(l.count()),
 			}).Result()
 			if err != nil {
 				return fmt.Errorf("claim entries of %s: %w", key, err)
 			}
 			if len(deleted) > 0 {
-				c.lost(ctx, key, deleted...)
+				l.lost(ctx, key, deleted...)
 			}
-			c.Metrics.claimed.Add(ctx, int64(len(messages)))
-			if err := c.process(ctx, entriesOf(key, messages)); err != nil {
+			l.Metrics.claimed.Add(ctx, int64(len(messages)))
+			if err := l.process(ctx, entriesOf(key, messages)); err != nil {
 				return err
 			}
 			if cursor = next; cursor == "0-0" {

@@ -22,6 +22,7 @@ type Plan struct {
 	PerSecond float64 `json:"per_second"` // requests of each kind
 	Idle      int     `json:"idle"`       // connections that send nothing
 	Slow      int     `json:"slow"`       // connections of each kind that sends a byte now and then
+	Only      string  `json:"only"`       // what the names of the kinds of requests begin with that are sent; empty: all
 }
 
 // Tally is how often each kind of request was answered how: by kind and status, or "broken" for a connection that ended.
@@ -39,6 +40,9 @@ func Run(ctx context.Context, p Plan) Tally {
 	f := &flood{Plan: p, tally: Tally{}}
 	var all sync.WaitGroup
 	for number, kind := range requests {
+		if !strings.HasPrefix(kind.name, p.Only) {
+			continue
+		}
 		all.Go(func() { f.requests(ctx, number, kind) })
 	}
 	for n := range p.Idle {
@@ -110,6 +114,11 @@ func (f *flood) send(ctx context.Context, client *http.Client, s sent) string {
 	}
 	request.Header.Set("Authorization", "Bearer "+s.key)
 	request.Header.Set("Content-Type", "application/json")
+	if s.event {
+		for name, value := range map[string]string{"specversion": "1.0", "id": "1", "source": "/flood", "type": "flood.hostile", "sessionid": "flood"} {
+			request.Header.Set("Ce-"+name, value)
+		}
+	}
 	if s.coding != "" {
 		request.Header.Set("Content-Encoding", s.coding)
 	}

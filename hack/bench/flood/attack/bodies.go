@@ -22,6 +22,7 @@ type kind struct {
 type sent struct {
 	key, coding, body string
 	chunked           bool
+	event             bool // a CloudEvent in binary mode, whose data the body is
 }
 
 const (
@@ -38,6 +39,7 @@ var requests = []kind{ //nolint:gochecknoglobals // a constant
 		return sent{key: key, body: large(), chunked: r.IntN(2) == 0}
 	}},
 	{"4 MB of short values", func(_ *rand.Rand, key string) sent { return sent{key: key, body: values()} }},
+	{"binary CloudEvents", func(_ *rand.Rand, key string) sent { return sent{key: key, body: values(), event: true} }},
 	{"deep nesting", func(r *rand.Rand, key string) sent { return sent{key: key, body: nested(r)} }},
 	{"wrong keys", func(r *rand.Rand, _ string) sent {
 		return sent{key: fmt.Sprintf("eye_live_%024x_%064x", r.Uint64(), r.Uint64()), body: event(`"data":{}`)}
