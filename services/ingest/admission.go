@@ -15,8 +15,8 @@ import (
 
 const (
 	// DefaultRequestMemory is what requests in hand may hold together. Beside it 2,000 connections take 40 MiB, the
-	// judging of small requests 20, their small checks against schemas 6, and the program 25 MiB: the sum leaves the
-	// collector room below 208 MiB.
+	// judging of small requests 20, their small checks against schemas 6, what reads large ones 10, and the program 25
+	// MiB: the sum leaves the collector room below 208 MiB.
 	DefaultRequestMemory = 96 << 20
 	// MinRequestMemory lets one request of any allowed size through: it may take half, and the largest takes 26 MiB.
 	MinRequestMemory = 64 << 20

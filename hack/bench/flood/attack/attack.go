@@ -23,6 +23,8 @@ type Plan struct {
 	Idle      int     `json:"idle"`       // connections that send nothing
 	Slow      int     `json:"slow"`       // connections of each kind that sends a byte now and then
 	Only      string  `json:"only"`       // what the names of the kinds of requests begin with that are sent; empty: all
+
+	Told func(kind, outcome string) `json:"-"` // called for each outcome as it is counted, one at a time; may be nil
 }
 
 // Tally is how often each kind of request was answered how: by kind and status, or "broken" for a connection that ended.
@@ -63,6 +65,9 @@ func (f *flood) count(kind, outcome string) {
 		f.tally[kind] = map[string]int{}
 	}
 	f.tally[kind][outcome]++
+	if f.Told != nil {
+		f.Told(kind, outcome)
+	}
 }
 
 // dial connects from one of this machine's other addresses, so that the door can tell hostile clients from good ones as
