@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -56,9 +57,7 @@ type Stored struct {
 func (r *Reader) Events(ctx context.Context, filter url.Values) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		query := url.Values{}
-		for name, values := range filter {
-			query[name] = values
-		}
+		maps.Copy(query, filter)
 		for {
 			var page struct {
 				Events     []Stored `json:"events"`

@@ -55,7 +55,10 @@ func TestReaderFollowsPages(t *testing.T) {
 		if got := strings.Join(ids, " "); got != "0 1 2 3 4 5" {
 			t.Errorf("read %s", got)
 		}
-		for range r.Events(t.Context(), url.Values{"session_id": {"s 1"}}) {
+		for _, err := range r.Events(t.Context(), url.Values{"session_id": {"s 1"}}) {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 	})

@@ -200,8 +200,8 @@ func (l *ErasureLog) compareSalt(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read salt: %w", err)
 	}
-	for _, member := range salts {
-		salt, err := hex.DecodeString(strings.TrimPrefix(member, erasedSalt))
+	if len(salts) > 0 {
+		salt, err := hex.DecodeString(strings.TrimPrefix(salts[0], erasedSalt))
 		if err != nil {
 			return fmt.Errorf("read salt: %w", err)
 		}

@@ -140,8 +140,10 @@ func scanEvent(row pgx.CollectableRow, more ...any) (Event, error) {
 	var occurred, received time.Time
 	var client *time.Time
 	var trace *uuid.UUID
-	err := row.Scan(append([]any{&e.ID, &e.Application, &e.SessionID, &e.Category, &e.Name, &e.Data, &occurred, &received,
-		&e.Sequence, &e.Credential, &trace, &e.Attributes, &client, &e.storedAt}, more...)...)
+	err := row.Scan(append([]any{
+		&e.ID, &e.Application, &e.SessionID, &e.Category, &e.Name, &e.Data, &occurred, &received,
+		&e.Sequence, &e.Credential, &trace, &e.Attributes, &client, &e.storedAt,
+	}, more...)...)
 	e.Type, e.Public = event.Type(e.Category, e.Name), e.Credential == ""
 	e.Timestamp, e.ReceivedAt, e.TraceID = event.FormatTimestamp(occurred), event.FormatTimestamp(received), traceText(trace)
 	if client != nil {

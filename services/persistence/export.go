@@ -170,7 +170,7 @@ func (x *export) lines(w io.Writer) lines {
 // acceptedCoding chooses among what a client accepts, by weight, and prefers the better of equals; "" is none.
 func acceptedCoding(header string) (best string) {
 	weight := 0.0
-	for _, offer := range strings.Split(header, ",") {
+	for offer := range strings.SplitSeq(header, ",") {
 		coding, parameter, _ := strings.Cut(offer, ";")
 		coding = strings.ToLower(strings.TrimSpace(coding))
 		if coding == "x-gzip" {

@@ -72,8 +72,10 @@ func TestDueIsWhatGoes(t *testing.T) {
 	}
 	// What-if: nothing is due with a longer retention, and nothing is changed by asking.
 	longer := due("?application=" + blog.String() + "&retention=2400h")
-	l.same("if the other kept them longer", []DueApplication{{Application: blog, Name: "shop/bbbb", Known: true, Retention: kept(2400 * time.Hour),
-		Before: now.Add(-101 * day).Format(time.RFC3339)}}, longer.Applications)
+	l.same("if the other kept them longer", []DueApplication{{
+		Application: blog, Name: "shop/bbbb", Known: true, Retention: kept(2400 * time.Hour),
+		Before: now.Add(-101 * day).Format(time.RFC3339),
+	}}, longer.Applications)
 	if slices.ContainsFunc(days(longer), func(name string) bool { return name >= now.Add(-26*day).Format(time.DateOnly) }) {
 		t.Errorf("days that one keeps longer: %v", longer.Days)
 	}

@@ -48,7 +48,7 @@ const (
 		    SELECT sequence FROM persistence.duplicates WHERE application = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3
 		))`
 	// A use of a credential that lives is shown for as long as it does.
-	dropCredentials = `
+	dropUses = `
 		DELETE FROM persistence.credential_usage WHERE application = $1 AND last_used_at < $2 AND credential <> ALL($3)`
 )
 
@@ -85,7 +85,7 @@ func (r *Retention) restOf(ctx context.Context, application uuid.UUID, now time.
 		queue("usage", dropUsage, uid, counted, chunkRows)
 		queue("types", dropTypeUsage, uid, counted, chunkRows)
 		queue("repetitions", forgetRepetitions, uid, [16]byte(cutOffAt(now.Add(-kept))), chunkRows)
-		queue("credentials", dropCredentials, uid, counted, living)
+		queue("credentials", dropUses, uid, counted, living)
 		err := tx.SendBatch(ctx, batch).Close()
 		if n := gone["types"]; err == nil && n > 0 && n < chunkRows { // the last of them
 			_, err = tx.Exec(ctx, dropTypes, uid)

@@ -45,10 +45,23 @@ func TestSessionList(t *testing.T) {
 		who        uuid.UUID
 		query, ids string
 	}{
-		{shop, "", "c b a"}, {shop, "limit=1", "c b a"}, {blog, "limit=2", "b d a"}, {uuid.Nil, "limit=1", "d c b a"}, {uuid.Nil, "", "d c b a"},
-		{uuid.Nil, "application=shop/web-log", "b d a"}, {shop, "from=" + stamp(1), "c b"}, {shop, "to=" + stamp(1), "a"}, {uuid.Nil, "from=" + stamp(0) + "&to=" + stamp(3), "c b"},
-		{shop, "category=cart&limit=1", "b a"}, {shop, "category=cart&name=add", "a"}, {shop, "name=view", "c b a"}, {uuid.Nil, "category=page&limit=2", "d c b a"},
-		{uuid.Nil, "category=page&name=view&limit=1", "c b a"}, {uuid.Nil, "category=none", ""}, {shop, "category=cart&from=" + stamp(6), "b"}, {blog, "category=cart", ""},
+		{shop, "", "c b a"},
+		{shop, "limit=1", "c b a"},
+		{blog, "limit=2", "b d a"},
+		{uuid.Nil, "limit=1", "d c b a"},
+		{uuid.Nil, "", "d c b a"},
+		{uuid.Nil, "application=shop/web-log", "b d a"},
+		{shop, "from=" + stamp(1), "c b"},
+		{shop, "to=" + stamp(1), "a"},
+		{uuid.Nil, "from=" + stamp(0) + "&to=" + stamp(3), "c b"},
+		{shop, "category=cart&limit=1", "b a"},
+		{shop, "category=cart&name=add", "a"},
+		{shop, "name=view", "c b a"},
+		{uuid.Nil, "category=page&limit=2", "d c b a"},
+		{uuid.Nil, "category=page&name=view&limit=1", "c b a"},
+		{uuid.Nil, "category=none", ""},
+		{shop, "category=cart&from=" + stamp(6), "b"},
+		{blog, "category=cart", ""},
 	} {
 		l.same(fmt.Sprint(c.who, " ", c.query), c.ids, l.sessionIDs(c.who, c.query))
 	}
@@ -56,8 +69,10 @@ func TestSessionList(t *testing.T) {
 	l.get(uuid.Nil, "/v1/sessions?to="+stamp(0), &page)
 	want := SessionSummary{"a", "2024-05-01T21:00:00.000000Z", "2024-05-02T05:00:00.000000Z", 4, []uuid.UUID{blog, shop}}
 	l.same("a session of two", []SessionSummary{want}, page.Sessions)
-	for _, asked := range []string{"/v1/sessions?session_id=a", "/v1/sessions?order=oldest", "/v1/sessions?data.a=1", "/v1/sessions?cursor=s.", "/v1/sessions?cursor=s.AAAA", "/v1/sessions?cursor=AAAA",
-		"/v1/events?cursor=" + sessionPosition{base, "a"}.String(), "/v1/sessions?category=c&cursor=" + sessionPosition{base, "a"}.String()} {
+	for _, asked := range []string{
+		"/v1/sessions?session_id=a", "/v1/sessions?order=oldest", "/v1/sessions?data.a=1", "/v1/sessions?cursor=s.", "/v1/sessions?cursor=s.AAAA", "/v1/sessions?cursor=AAAA",
+		"/v1/events?cursor=" + sessionPosition{base, "a"}.String(), "/v1/sessions?category=c&cursor=" + sessionPosition{base, "a"}.String(),
+	} {
 		if status, body := l.raw(l.url, l.token(shop), asked); status != http.StatusBadRequest {
 			t.Errorf("%s answered %d %s", asked, status, body)
 		}

@@ -18,7 +18,7 @@ const (
 	// maxCounts bounds an answer: more is no picture that anybody looks at.
 	maxCounts = 10_000
 	// The time that is counted when none is said: a day by the hour, a month by the day.
-	defaultHours, defaultDays = 24 * time.Hour, 30 * day
+	lastDay, lastMonth = 24 * time.Hour, 30 * day
 	// maxCounted bounds what is summed up for an answer: a year by the day, and more.
 	maxCounted = 400 * day
 )
@@ -78,12 +78,12 @@ type Count struct {
 // timed fills in the time that is not said, in whole buckets.
 func (q *Query) timed(now time.Time) error {
 	s := &q.Stats
-	length, span := time.Hour, defaultHours
+	length, span := time.Hour, lastDay
 	if s.Bucket == "" {
 		s.Bucket = "hour"
 	}
 	if s.Bucket == "day" {
-		length, span = day, defaultDays
+		length, span = day, lastMonth
 	}
 	if q.To.IsZero() {
 		q.To = now

@@ -96,7 +96,7 @@ type listener struct {
 // stream begins to listen.
 func (a *audience) stream(base, token, query, after string) *listener {
 	a.Helper()
-	response := a.open(a.Context(), base, token, query, after)
+	response := a.open(a.Context(), base, token, query, after) //nolint:bodyclose // its cleanup does
 	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
 		text, _ := io.ReadAll(response.Body)
 		a.Fatalf("%s answered %d %s", query, response.StatusCode, text)

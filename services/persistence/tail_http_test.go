@@ -91,7 +91,7 @@ func TestWhoMayListen(t *testing.T) {
 		"malformed string": {adminToken, "outcome=%zz", "", 400, "malformed"},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		response := a.open(ctx, a.url, c.token, c.query, c.after)
+		response := a.open(ctx, a.url, c.token, c.query, c.after) //nolint:bodyclose // its cleanup does
 		if response.StatusCode != c.status {
 			t.Errorf("%s: answered %d", name, response.StatusCode)
 		}
@@ -105,7 +105,7 @@ func TestWhoMayListen(t *testing.T) {
 	}
 	a.awaitListeners(0)
 	starting := &audience{library: &library{fixture: a.fixture, keys: a.keys, ring: a.ring, redis: a.redis, tail: a.newTail()}}
-	if response := a.open(t.Context(), starting.serve(a.store, a.ring), adminToken, "", ""); response.StatusCode != http.StatusServiceUnavailable {
+	if response := a.open(t.Context(), starting.serve(a.store, a.ring), adminToken, "", ""); response.StatusCode != http.StatusServiceUnavailable { //nolint:bodyclose // its cleanup does
 		t.Errorf("before the tail is read: %d", response.StatusCode)
 	}
 }
@@ -213,7 +213,7 @@ func TestHundredsListen(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for range leave {
-		a.open(ctx, a.url, adminToken, "", "")
+		a.open(ctx, a.url, adminToken, "", "") //nolint:bodyclose // its cleanup does
 	}
 	for n := range events {
 		if n == events/2 {

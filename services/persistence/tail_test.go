@@ -48,12 +48,14 @@ func TestTailTellsWhatReadsShow(t *testing.T) {
 	for _, one := range told["stored"] {
 		shown = append(shown, *one.Event)
 	}
-	unordered := []cmp.Option{cmpopts.SortSlices(func(a, b Event) bool { return a.ID < b.ID }), cmpopts.IgnoreUnexported(Event{}, Failure{}),
+	unordered := []cmp.Option{
+		cmpopts.SortSlices(func(a, b Event) bool { return a.ID < b.ID }), cmpopts.IgnoreUnexported(Event{}, Failure{}),
 		cmpopts.SortSlices(func(a, b Failure) bool { return a.ID.String() < b.ID.String() }), cmp.Transformer("json", func(m json.RawMessage) any {
 			var v any
 			_ = json.Unmarshal(m, &v)
 			return v
-		})}
+		}),
+	}
 	if diff := cmp.Diff(events.Events, shown, unordered...); diff != "" {
 		t.Errorf("stored (-read +told): %s", diff)
 	}
@@ -116,9 +118,9 @@ func TestTailOfManyReplicas(t *testing.T) {
 		})
 	}
 	var came []string
-	place, base := "", []string{a.url, other.url}
+	base := []string{a.url, other.url}
 	first, _ := all.next()
-	place = first.id
+	place := first.id
 	var one Told
 	a.must(json.Unmarshal([]byte(first.data), &one))
 	came = append(came, one.Event.ID)
