@@ -9,6 +9,7 @@ import (
 
 // answers looks for those that the contract does not know.
 func (c *check) answers() {
+	lives := c.lives()
 	for i := range c.history.Intents {
 		intent := &c.history.Intents[i]
 		o, ok := c.history.Outcomes[intent.Send]
@@ -22,6 +23,7 @@ func (c *check) answers() {
 			}
 		case o.Status == http.StatusUnauthorized: // credentials judges
 		case intent.Reason == history.Retired && o.Status == http.StatusTooManyRequests: // too many with wrong ones came before
+		case o.Code == codeManyFailures && lives[key{intent.Application, intent.Credential}].isNewAt(intent.At): // as before those
 		case intent.Malformed:
 			if o.Status != http.StatusBadRequest {
 				c.find(Answer, "request %d, which cannot be split into events, was answered %d %s", intent.Send, o.Status, o.Code)
@@ -58,11 +60,19 @@ func (c *check) verdicts(intent *history.Intent, o history.Outcome) {
 // auth's answer on: whoever does not know it yet has to find out before refusing it.
 const everywhere = time.Second
 
+// codeManyFailures is what an address is answered that has sent too many wrong credentials, by who does not know the one it
+// sends: while wrong ones come, a new one may have to come again until it is known everywhere.
+const codeManyFailures = "credential.too_many_failures"
+
 // life is when a credential was issued and revoked; zero: never.
 type life struct{ issued, revoking, revoked time.Time }
 
-// credentials looks for valid ones that were refused and revoked ones that were taken.
-func (c *check) credentials() {
+func (l *life) isNewAt(t time.Time) bool {
+	return l != nil && !l.issued.IsZero() && t.Sub(l.issued) < everywhere
+}
+
+// lives are those of all credentials.
+func (c *check) lives() map[key]*life {
 	lives := map[key]*life{}
 	for _, step := range c.history.Credentials {
 		k := key{step.Application, step.ID}
@@ -78,6 +88,12 @@ func (c *check) credentials() {
 			lives[k].revoked = step.At
 		}
 	}
+	return lives
+}
+
+// credentials looks for valid ones that were refused and revoked ones that were taken.
+func (c *check) credentials() {
+	lives := c.lives()
 	for i := range c.history.Intents {
 		intent := &c.history.Intents[i]
 		o, ok := c.history.Outcomes[intent.Send]

@@ -80,6 +80,17 @@ func (w *world) step(step history.Step, seconds float64) {
 	w.history.Add(history.Line{Credential: &history.Credential{At: at(seconds), Application: "a", ID: "1", Step: step}})
 }
 
+// limited notes a request that was held for one with a wrong credential, some seconds after its own was issued.
+func (w *world) limited(age float64) {
+	intent := w.send(429, nil, event("x", `{}`))
+	intent.Credential = "2"
+	o := w.history.Outcomes[intent.Send]
+	o.Code = "credential.too_many_failures"
+	w.history.Add(history.Line{Outcome: &o})
+	issued := intent.At.Add(-time.Duration(age * float64(time.Second)))
+	w.history.Add(history.Line{Credential: &history.Credential{At: issued, Application: "a", ID: "2", Step: history.Issued}})
+}
+
 // sound is what must not be found fault with.
 func sound(w *world) {
 	w.send(202, nil, event("one", `{"n":1}`))
@@ -173,6 +184,10 @@ func TestCheck(t *testing.T) {
 		}, []string{"credential: request 14 was taken with credential 1"}},
 		"too many revoked":  {func(w *world) { w.send(429, nil, event("x", `{}`)).Reason = history.Retired }, nil},
 		"valid key limited": {func(w *world) { w.send(429, nil, event("x", `{}`)) }, []string{"answer: request 13 (new) was answered 429"}},
+		"new key limited":   {func(w *world) { w.limited(0.9) }, nil},
+		"known key limited": {
+			func(w *world) { w.limited(1.1) }, []string{"answer: request 13 (new) was answered 429 credential.too_many_failures"},
+		},
 		"forged key taken": {func(w *world) {
 			w.send(202, nil, event("x", `{}`)).Reason = history.Forged
 			w.stored("x", `{}`)

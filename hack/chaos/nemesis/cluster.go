@@ -42,6 +42,14 @@ func (s *Strike) master(ctx context.Context) (key string, master *servers.Cluste
 	return key, slot.Master, nil
 }
 
+// pair is master, with one of its replicas that follows; nil when none does.
+func (s *Strike) pair(ctx context.Context) (key string, master, replica *servers.ClusterNode, err error) {
+	if key, master, err = s.master(ctx); err != nil {
+		return key, nil, nil, err
+	}
+	return key, master, s.World.Cluster.ReplicaOf(ctx, master), nil
+}
+
 // killMaster kills a master, waits until its replica has its slots, and starts it again as the replica.
 func killMaster(ctx context.Context, s *Strike) (string, error) {
 	key, master, err := s.master(ctx)
@@ -67,13 +75,9 @@ func killMaster(ctx context.Context, s *Strike) (string, error) {
 // killMasterAhead kills a master whose replica has not heard of it for a while, as on a network that fails: what the master
 // was given meanwhile goes with it, unless whoever gave it asked for the replica, too.
 func killMasterAhead(ctx context.Context, s *Strike) (string, error) {
-	key, master, err := s.master(ctx)
-	if err != nil {
+	key, master, replica, err := s.pair(ctx)
+	if err != nil || replica == nil {
 		return "", err
-	}
-	replica := s.World.Cluster.ReplicaOf(ctx, master)
-	if replica == nil {
-		return "", nil
 	}
 	if err := replica.Signal(syscall.SIGSTOP); err != nil {
 		return "", err //nolint:wrapcheck // says which
@@ -163,15 +167,11 @@ func restarted(ctx context.Context, s *Strike, node *servers.ClusterNode) (strin
 }
 
 func (s *Strike) replica(ctx context.Context) (*servers.ClusterNode, error) {
-	_, master, err := s.master(ctx)
-	if err != nil {
-		return nil, err
-	}
-	replica := s.World.Cluster.ReplicaOf(ctx, master)
+	_, _, replica, err := s.pair(ctx)
 	if replica != nil {
 		s.target = replica.Name
 	}
-	return replica, nil
+	return replica, err
 }
 
 // freezeReplica stops a replica for a while: it falls behind its master.
@@ -190,13 +190,9 @@ func freezeReplica(ctx context.Context, s *Strike) (string, error) {
 
 // failover has a replica take over in order: the master waits until it has everything.
 func failover(ctx context.Context, s *Strike) (string, error) {
-	key, master, err := s.master(ctx)
-	if err != nil {
+	key, master, replica, err := s.pair(ctx)
+	if err != nil || replica == nil {
 		return "", err
-	}
-	replica := s.World.Cluster.ReplicaOf(ctx, master)
-	if replica == nil {
-		return "", nil
 	}
 	if err := replica.Client.ClusterFailover(ctx).Err(); err != nil {
 		return "", fmt.Errorf("fail over: %w", err)
