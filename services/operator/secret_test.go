@@ -238,8 +238,9 @@ func TestOwnership(t *testing.T) {
 		}
 		return nil
 	})
+	owner := w.put("owner", corev1.SecretTypeOpaque, nil) // one that exists: what is owned by nobody is collected
 	other := want[0]
-	other.Kind, other.APIVersion, other.UID = "ConfigMap", "v1", "00000000-0000-4000-8000-000000000000"
+	other.Kind, other.APIVersion, other.Name, other.UID = "Secret", "v1", owner.Name, owner.UID
 	w.edit(secret.Name, func(s *corev1.Secret) { s.OwnerReferences = []metav1.OwnerReference{other} })
 	w.await(app, v1alpha1.ConditionCredentialsPublished, metav1.ConditionFalse, v1alpha1.ReasonSecretTaken)
 	taken, err := w.secret(secret.Name)
