@@ -119,13 +119,13 @@ type Receipt struct {
 
 // Accept takes in a request that was let in. When it returns a Receipt, what was accepted and the record of what was refused are on
 // Redis' disk. Errors are faults: Invalid when the body cannot be split into events, Unavailable when the application
-// sends too much or Redis did not take it: then nothing or everything was appended, and repeating with the same ids is
-// safe.
+// sends too much or Redis did not take it: then nothing or everything was appended (of a request that was refused whole,
+// perhaps the record of its first events), and repeating with the same ids is safe.
 func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) {
 	if err := s.safe(); err != nil { // it may not be any more: a body may take half a minute
 		return nil, err
 	}
-	receipt, payload, err := s.judged(ctx, &sub)
+	receipt, payload, ends, err := s.judged(ctx, &sub)
 	if err != nil {
 		sub.charge(err, len(sub.Body))
 		return nil, err
@@ -147,11 +147,15 @@ func (s *Service) Accept(ctx context.Context, sub Submission) (*Receipt, error) 
 	}
 	defer done()
 	// Whether or not its client stays: the request holds what waits of it, until it waits no more.
-	if err := s.publisher.Publish(context.WithoutCancel(ctx), *payload, sub.TraceParent); err != nil {
-		if surelyNot(err) {
-			s.giveBack(&sub, receipt)
+	begin := 0
+	for _, end := range ends {
+		if err := s.publisher.Publish(context.WithoutCancel(ctx), (*payload)[begin:end:end], sub.TraceParent); err != nil {
+			if begin == 0 && surelyNot(err) {
+				s.giveBack(&sub, receipt)
+			}
+			return nil, unpublished(err) // the payload may still be read, and is not used again
 		}
-		return nil, unpublished(err) // the payload may still be read, and is not used again
+		begin = end
 	}
 	s.payloads.put(payload)
 	s.metrics.count(ctx, receipt)

@@ -18,12 +18,12 @@ func judgingBytes(n int) int {
 	return 8*min(n, event.MaxEventBytes) + n + 2<<20
 }
 
-// judged has a request judged in its turn, and returns what is to be appended of it. Afterwards the request holds that
-// and its verdicts.
-func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byte, error) {
+// judged has a request judged in its turn, and returns what is to be appended of it: payload up to each of its ends.
+// Afterwards the request holds that and its verdicts.
+func (s *Service) judged(ctx context.Context, sub *Submission) (receipt *Receipt, payload *[]byte, ends []int, err error) {
 	done, err := sub.hold.turn(ctx, len(sub.Body))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer done()
 	need := judgingBytes(len(sub.Body))
@@ -31,24 +31,24 @@ func (s *Service) judged(ctx context.Context, sub *Submission) (*Receipt, *[]byt
 		need += structuredBytes(len(sub.Body))
 	}
 	if err := sub.hold.take(need); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer sub.hold.give(need)
 	w := s.worker(len(sub.Body))
-	receipt, err := s.judgedBy(ctx, w, sub)
+	receipt, err = s.judgedBy(ctx, w, sub)
 	if err != nil {
 		s.putAway(w, len(sub.Body))
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	payload := s.payloads.get()
-	*payload = event.AppendRequest((*payload)[:0], &w.request)
+	payload = s.payloads.get()
+	*payload, ends = w.encode((*payload)[:0], receipt.Accepted)
 	s.putAway(w, len(sub.Body))
 	if err := sub.hold.take(cap(*payload) + receipt.bytes()); err != nil {
 		s.payloads.put(payload)
 		s.budget.giveBack(sub.owner(), receipt.spent)
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return receipt, payload, nil
+	return receipt, payload, ends, nil
 }
 
 // judgedBy has a worker judge a request, whose hold takes what checks against schemas need. When there is no memory or no
