@@ -156,7 +156,7 @@ func withOptions(text, options string) (string, error) {
 	if options != "" {
 		query := u.Query()
 		query.Set("options", options)
-		u.RawQuery = query.Encode()
+		u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus sign for itself
 	}
 	return u.String(), nil
 }
