@@ -116,7 +116,7 @@ func (o owner) one(_ context.Context, verb Verb, reference string) (uuid.UUID, e
 		return uuid.Nil, o.missing(verb)
 	}
 	if uid, err := resolve(o.keys, reference); err != nil || uid != o.application.UID {
-		return uuid.Nil, fault.New(fault.CodeForbidden, "an application's credential reads what is that application's only; "+
+		return uuid.Nil, fault.New(fault.CodeForbidden, "an application's credential reads that application's events only; "+
 			verb.permission("", "").What()+" of the other is missing")
 	}
 	return o.application.UID, nil
@@ -133,7 +133,7 @@ func (o owner) everywhere(_ context.Context, verb Verb) error {
 	if !o.reads(verb) {
 		return o.missing(verb)
 	}
-	return fault.New(fault.CodeForbidden, "an application's credential reads what is that application's only; "+
+	return fault.New(fault.CodeForbidden, "an application's credential reads that application's events only; "+
 		verb.permission("", "").String()+", or the admin token, is missing")
 }
 

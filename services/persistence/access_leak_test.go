@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -50,6 +51,31 @@ func (c *court) alike(name, token, path, there, not string) {
 	if answers[0] != answers[1] || asked[0] != asked[1] {
 		c.Errorf("%s asks %s about what is there: %s by %d questions\nand about what is not: %s by %d",
 			name, path, answers[0], asked[0], answers[1], asked[1])
+	}
+}
+
+// TestNothingIsNotAll: a question that was narrowed to nothing finds nothing, wherever it is asked.
+func TestNothingIsNotAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.insert(f.request(shop, item("e", "s", ""), refused("{}", "field.missing")))
+	for _, q := range []Query{{}, {SessionID: "s"}, {Category: "page"}, {Category: "page", Name: "view"}} {
+		q.Limit, q.From, q.To = 10, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		q.Stats.Bucket = "hour"
+		q.within(Scope{})
+		events, err := f.store.Events(t.Context(), q)
+		f.must(err)
+		sessions, err := f.store.Sessions(t.Context(), q)
+		f.must(err)
+		stats, err := f.store.Stats(t.Context(), q)
+		f.must(err)
+		failures, err := f.store.Failures(t.Context(), q)
+		f.must(err)
+		session, err := f.store.Session(t.Context(), Query{SessionID: "s", Limit: 10, Among: q.Among})
+		f.must(err)
+		if n := len(events.Events) + len(sessions.Sessions) + len(stats.Counts) + len(failures.Failures); n > 0 || session != nil {
+			t.Errorf("%+v finds %d things, and %+v", q, n, session)
+		}
 	}
 }
 

@@ -49,8 +49,12 @@ type Query struct {
 	afterOther bool   // After is of a page in the order that is not the question's own
 }
 
-// within narrows a question to a scope.
-func (q *Query) within(s Scope) { q.Application, q.Among = s.Application, s.Among }
+// within narrows a question to a scope. Of nothing it asks for nothing, which is not all.
+func (q *Query) within(s Scope) {
+	if q.Application, q.Among = s.Application, s.Among; s.none() {
+		q.Among = []uuid.UUID{}
+	}
+}
 
 // scope is what a question was narrowed to.
 func (q *Query) scope() Scope {
@@ -264,8 +268,11 @@ func (q *Query) applications(c *conditions, column string) {
 
 // arrayOf is an argument for a uuid[]; that of nil is NULL.
 func arrayOf(ids []uuid.UUID) (array [][16]byte) {
-	for _, id := range ids {
-		array = append(array, id)
+	if ids != nil {
+		array = make([][16]byte, len(ids))
+	}
+	for i, id := range ids {
+		array[i] = id
 	}
 	return array
 }
