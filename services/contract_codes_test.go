@@ -24,6 +24,7 @@ func elsewhere() map[string][3]string {
 		"internal":                  {"internal/kit/kit_test.go", "TestHandler", "fault.CodeInternal"},
 		"store.refused":             {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
 		"store.undecodable":         {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},
+		"request.too_wide":          {"persistence/access_bounds_test.go", "TestPartsAreBounded", "fault.CodeTooWide"},
 		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
 	}
 }

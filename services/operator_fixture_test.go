@@ -76,10 +76,12 @@ func newUnoperated(t *testing.T) *operated {
 	t.Cleanup(transport.CloseIdleConnections)
 	o.client = &http.Client{Transport: testenv.Contract(t, transport), Timeout: patience}
 	o.allow("", "service_accounts.yaml", "token_review_role.yaml", "token_review_role_binding.yaml",
+		"access_review_role.yaml", "access_review_role_binding.yaml",
 		"leader_election_role.yaml", "leader_election_role_binding.yaml")
 	reviews := authorizationv1.ResourceAttributes{Verb: "create", Group: "authentication.k8s.io", Resource: "tokenreviews"}
 	o.awaitRight("theeye-auth", reviews)
 	o.awaitRight("theeye-persistence", reviews)
+	o.awaitRight("theeye-persistence", accessReviews())
 	o.awaitRight(operatorAccount, authorizationv1.ResourceAttributes{
 		Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Namespace: o.home, Name: operatorAccount,
 	})

@@ -191,17 +191,26 @@ func work(t *testing.T, operator client.Client, namespace string) {
 	}
 }
 
-// auth and persistence may have tokens reviewed, and bindings of Service Binding may read Applications.
+// auth and persistence may have tokens reviewed, persistence may ask what their owners may, and bindings of Service Binding may read Applications.
 func TestOtherRights(t *testing.T) {
 	t.Parallel()
 	namespace := testenv.Kubernetes(t).Namespace(t)
-	grant(t, namespace, "service_accounts.yaml", "token_review_role.yaml", "token_review_role_binding.yaml", "servicebinding_role.yaml")
+	grant(t, namespace, "service_accounts.yaml", "token_review_role.yaml", "token_review_role_binding.yaml",
+		"access_review_role.yaml", "access_review_role_binding.yaml", "servicebinding_role.yaml")
 	for _, service := range []string{"theeye-auth", "theeye-persistence"} {
 		k8s := account(t, namespace, service)
 		if !(right{"create", "authentication.k8s.io", "tokenreviews", "", "", ""}).may(t, k8s) {
 			t.Errorf("%s may not review tokens", service)
 		}
-		for _, r := range []right{{"get", "", "secrets", "", namespace, "a"}, {"get", "theeye.dev", "applications", "", namespace, "a"}} {
+		asks := right{"create", "authorization.k8s.io", "subjectaccessreviews", "", "", ""}
+		if got := asks.may(t, k8s); got != (service == "theeye-persistence") {
+			t.Errorf("%s may review access: %t", service, got)
+		}
+		for _, r := range []right{
+			{"get", "", "secrets", "", namespace, "a"},
+			{"get", "theeye.dev", "applications", "", namespace, "a"},
+			{"list", "theeye.dev", "applications", "events", namespace, ""},
+		} {
 			if r.may(t, k8s) {
 				t.Errorf("%s may %+v", service, r)
 			}

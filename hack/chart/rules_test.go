@@ -139,10 +139,11 @@ func TestRightsAreTheGeneratedOnes(t *testing.T) {
 	t.Parallel()
 	const config, files = "config/rbac/", "charts/theeye/files/rbac/"
 	review := rules(t, "", config+"token_review_role.yaml")
+	asks := rules(t, "", config+"access_review_role.yaml", config+"token_review_role.yaml")
 	lease := rules(t, fullname+"-operator", config+"leader_election_role.yaml")
 	hooks := map[string]map[string][]rbacv1.PolicyRule{
 		account("auth"):        {"*": review},
-		account("persistence"): {"*": review},
+		account("persistence"): {"*": asks},
 		account("passwords"):   {releaseNamespace: rules(t, fullname+"-passwords", files+"passwords.yaml")},
 		account("retire"): {
 			"*":              rules(t, "", files+"retire-applications.yaml"),
@@ -175,6 +176,51 @@ func TestScopedModeReadsNoOtherSecrets(t *testing.T) {
 			if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Resources, "*") {
 				t.Errorf("%s: %v", who, rule)
 			}
+		}
+	}
+}
+
+// Whoever is to read events is bound to a role of the release; the cluster's own roles have its rules only on request.
+func TestRolesOfReaders(t *testing.T) {
+	t.Parallel()
+	const aggregate = "rbac.authorization.k8s.io/aggregate-to-"
+	for values, labels := range map[string]map[string]string{
+		`{}`:                                 {},
+		`{scopedNamespaces: [shop]}`:         {},
+		`{rbac: {aggregateEvents: true}}`:    {"viewer": "view", "editor": "edit"},
+		`{rbac: {aggregate: false}}`:         {},
+		`{rbac: {servicebinding: false}}`:    {},
+		`{commonLabels: {team: collectors}}`: {},
+	} {
+		v := with(t, values)
+		found := 0
+		for _, role := range typed[rbacv1.ClusterRole](t, v, "ClusterRole") {
+			_, kind, is := strings.Cut(role.Name, fullname+"-events-")
+			if !is {
+				continue
+			}
+			found++
+			if diff := cmp.Diff(rules(t, "", "config/rbac/events_"+kind+"_role.yaml"), role.Rules); diff != "" {
+				t.Errorf("%s: %s differs:\n%s", values, role.Name, diff)
+			}
+			for _, to := range []string{"view", "edit", "admin"} {
+				if got := role.Labels[aggregate+to] == "true"; got != (labels[kind] == to) {
+					t.Errorf("%s: %s is added to %s: %t", values, role.Name, to, got)
+				}
+			}
+		}
+		if found != 2 {
+			t.Errorf("%s: %d roles", values, found)
+		}
+	}
+}
+
+// Where Kubernetes tokens read nothing nobody has rights for it.
+func TestKubernetesAccessCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	for _, o := range with(t, `{persistence: {kubernetesAccess: false}}`).objects {
+		if strings.Contains(o.GetName(), "access-review") || strings.Contains(o.GetName(), "-events-") {
+			t.Errorf("%s is rendered", o)
 		}
 	}
 }

@@ -3,15 +3,12 @@ package persistence
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
-	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
@@ -28,29 +25,31 @@ func (r *Reader) usage(ctx context.Context, application uuid.UUID) (registry.Usa
 	return r.Store.Usage(ctx, application, r.Now())
 }
 
-// decodeUsage lets an application read its own usage, and who manages applications that of all.
+// decodeUsage lets those read an application's usage who may get its events, and the operator.
 func (r *Reader) decodeUsage(ctx context.Context, req *http.Request) (uuid.UUID, error) {
-	own, err := r.manages(ctx, req)
+	who, err := r.manager(ctx, req)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	uid, err := decodeUID(req)
-	if err == nil && own != uuid.Nil && uid != own {
-		err = fault.New(fault.CodeForbidden, "an application's credential reads that application's usage only; the operator's token or the admin token is missing")
-	}
-	return uid, err
+	return decodeOne(ctx, req, who, VerbGet)
 }
 
 // decodeErase lets no application erase its own events: who has a stolen key could hide what was done with it.
 func (r *Reader) decodeErase(ctx context.Context, req *http.Request) (uuid.UUID, error) {
-	own, err := r.manages(ctx, req)
+	who, err := r.manager(ctx, req)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if own != uuid.Nil {
-		return uuid.Nil, fault.New(fault.CodeForbidden, "an application's credential erases nothing; the operator's token or the admin token is missing")
+	return decodeOne(ctx, req, who, VerbDelete)
+}
+
+// decodeOne reads the application of a path, if the sender may do something with it.
+func decodeOne(ctx context.Context, req *http.Request, who sender, verb Verb) (uuid.UUID, error) {
+	uid, err := decodeUID(req)
+	if err != nil {
+		return uuid.Nil, err
 	}
-	return decodeUID(req)
+	return who.one(ctx, verb, uid.String())
 }
 
 func decodeUID(req *http.Request) (uuid.UUID, error) {
@@ -63,40 +62,6 @@ func decodeUID(req *http.Request) (uuid.UUID, error) {
 		return uuid.Nil, fault.New(fault.CodeInvalid, "uid must be a UUID in lower case with hyphens")
 	}
 	return uid, nil
-}
-
-// keyPrefix is how every API key begins (api/apikey).
-const keyPrefix = "eye_"
-
-// manages tells whether the sender is the operator or an administrator (uuid.Nil), or an application, and which. An
-// application's key or access token is never shown to the Kubernetes API: only other bearer tokens are.
-func (r *Reader) manages(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
-	if r.Admin.Authorize(ctx, req) == nil {
-		return uuid.Nil, nil
-	}
-	if req.Header.Get("Authorization") == "" {
-		return uuid.Nil, fault.New(fault.CodeUnauthenticated, "send Authorization: Bearer (the operator's token, the admin token, an API key or an access token), or Basic")
-	}
-	return kit.Limited(ctx, r.Failures, req, func(ctx context.Context) (uuid.UUID, error) { return r.manager(ctx, req) })
-}
-
-func (r *Reader) manager(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
-	if token, ok := kit.Bearer(req); ok && r.Operator != nil && !strings.HasPrefix(token, keyPrefix) && !keyring.IsToken(token) {
-		return uuid.Nil, asFault(r.Operator.Authorize(ctx, req))
-	}
-	principal, err := kit.Authenticate(ctx, r.Keys, req)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return principal.Application.UID, principal.Require(registry.ScopeRead)
-}
-
-// asFault makes an authorizer's trouble 503: the token may be right.
-func asFault(err error) error {
-	if known := (*fault.Error)(nil); err != nil && !errors.As(err, &known) {
-		return fault.Wrap(fault.CodeUnavailable, "the token cannot be checked now", err)
-	}
-	return err
 }
 
 // encodeErasure answers 204 when everything is gone, else 202 with how far it is.

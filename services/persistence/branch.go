@@ -36,11 +36,33 @@ const eachApplication = `applications AS (
     FROM applications a WHERE a.application IS NOT NULL
 )`
 
+// eachOf begins a statement with the applications that a question is about.
+func (q *Query) eachOf(c *conditions) string {
+	of := conditions{args: c.args}
+	switch {
+	case q.Application != uuid.Nil:
+		of.add("SELECT %s::uuid AS application", q.Application)
+	case q.Among != nil:
+		of.add("SELECT unnest(%s::uuid[]) AS application", arrayOf(q.Among))
+	default:
+		return "WITH RECURSIVE " + eachApplication
+	}
+	c.args = of.args
+	return "WITH applications AS (" + of.String() + ")"
+}
+
 // branches finds what a question without a session is put together from; all are typed, or none is.
 func (p *Postgres) branches(ctx context.Context, q *Query) ([]branch, error) {
 	whole := q.Category != "" && q.Name != ""
 	if q.Application != uuid.Nil && (whole || q.Category == q.Name) { // equal, for both are empty
 		return []branch{{q.Application, q.Category, q.Name}}, nil
+	}
+	if q.Among != nil && (whole || q.Category == q.Name) {
+		of := make([]branch, len(q.Among))
+		for i, application := range q.Among {
+			of[i] = branch{application, q.Category, q.Name}
+		}
+		return of, nil
 	}
 	sql, args := q.branchesSQL()
 	rows, err := p.pool.Query(ctx, sql, args...)
@@ -80,12 +102,7 @@ func bounded(found []branch) []branch {
 // through the index of types from one to the next.
 func (q *Query) branchesSQL() (sql string, args []any) {
 	var c conditions
-	with := "WITH RECURSIVE " + eachApplication
-	if q.Application != uuid.Nil {
-		c.add("SELECT %s::uuid AS application", q.Application)
-		with = "WITH applications AS (" + c.clauses[0] + ")"
-		c.clauses = nil
-	}
+	with := q.eachOf(&c)
 	if (q.Category == "") == (q.Name == "") {
 		c.add("%s::text AS category, %s::text AS name", q.Category, q.Name)
 		return with + " SELECT application, " + c.clauses[0] + " FROM applications WHERE application IS NOT NULL", c.args

@@ -44,6 +44,7 @@ type Event struct {
 type EventPage struct {
 	Events     []Event `json:"events"`
 	NextCursor string  `json:"next_cursor,omitempty"` // absent on the last page
+	Partial    bool    `json:"partial,omitempty"`     // of the permitted applications only
 }
 
 // field is one that can be selected.

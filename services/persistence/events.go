@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -21,7 +20,7 @@ func (p *Postgres) Events(ctx context.Context, q Query) (EventPage, error) {
 	}
 	branches, err := p.branches(ctx, &q)
 	if err != nil || len(branches) == 0 {
-		return EventPage{Events: []Event{}}, err
+		return EventPage{Events: []Event{}, Partial: q.partial()}, err
 	}
 	sql, args := q.eventsSQL(branches)
 	return p.readEvents(ctx, &q, sql, args)
@@ -31,7 +30,7 @@ func (p *Postgres) Events(ctx context.Context, q Query) (EventPage, error) {
 func (p *Postgres) sessionEvents(ctx context.Context, q Query) (EventPage, error) {
 	first, last, err := p.span(ctx, q)
 	if err != nil || first == nil {
-		return EventPage{Events: []Event{}}, err
+		return EventPage{Events: []Event{}, Partial: q.partial()}, err
 	}
 	sql, args := q.sessionSQL(*first, *last)
 	return p.readEvents(ctx, &q, sql, args)
@@ -41,8 +40,8 @@ func (p *Postgres) sessionEvents(ctx context.Context, q Query) (EventPage, error
 func (p *Postgres) span(ctx context.Context, q Query) (first, last *time.Time, err error) {
 	err = p.pool.QueryRow(ctx, `
 		SELECT min(first_at), max(last_at) FROM persistence.sessions
-		WHERE session_id = $1 AND ($2::uuid IS NULL OR application = $2)`,
-		q.SessionID, optionalID(q.Application)).Scan(&first, &last)
+		WHERE session_id = $1 AND ($2::uuid IS NULL OR application = $2) AND ($3::uuid[] IS NULL OR application = ANY($3))`,
+		q.SessionID, optionalID(q.Application), arrayOf(q.Among)).Scan(&first, &last)
 	if err != nil {
 		err = fmt.Errorf("read span of session: %w", err)
 	}
@@ -55,9 +54,7 @@ func (q *Query) sessionSQL(first, last time.Time) (sql string, args []any) {
 	var c conditions
 	c.add("session_id = %s", q.SessionID)
 	c.add("occurred_at BETWEEN %s AND %s", first, last)
-	if q.Application != uuid.Nil {
-		c.add("application = %s", q.Application)
-	}
+	q.applications(&c, "application")
 	q.common(&c, "occurred_at", !q.ascending())
 	filters := conditions{args: c.args}
 	q.types(&filters)
@@ -171,7 +168,7 @@ func (p *Postgres) readEvents(ctx context.Context, q *Query, sql string, args []
 
 func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
 	defer rows.Close()
-	page, all := EventPage{Events: []Event{}}, fields()
+	page, all := EventPage{Events: []Event{}, Partial: q.partial()}, fields()
 	var last Position
 	for bytes := 0; rows.Next(); {
 		if len(page.Events) == q.Limit || bytes > maxPageBytes {

@@ -42,6 +42,7 @@ type exportQuestion struct {
 	Query
 	csv    bool
 	coding string // of the answer: gzip, zstd or none
+	again  func(context.Context, Scope) (Scope, error)
 }
 
 func (e *exporter) begin(ctx context.Context, q exportQuestion) (*export, error) {
@@ -69,6 +70,7 @@ func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 		header.Set("Content-Type", "text/csv; charset=utf-8")
 	}
 	header.Set("Vary", "Accept-Encoding")
+	tellPartial(w, x.partial())
 	if x.coding != "" {
 		header.Set("Content-Encoding", x.coding)
 	}
@@ -100,6 +102,9 @@ func (x *export) stream(ctx context.Context, w http.ResponseWriter) error {
 		_ = http.NewResponseController(w).Flush() // likewise
 		q := x.Query
 		if err := q.parseCursor(page.NextCursor); err != nil {
+			return err
+		}
+		if _, err = x.again(ctx, q.scope()); err != nil { // a right that was taken away meanwhile
 			return err
 		}
 		if page, err = x.page(ctx, q); err != nil {
@@ -197,7 +202,7 @@ func (r *Reader) exporter() *exporter {
 
 // decodeExport asks for large pages, the earliest first: so an export can go on with what has come since.
 func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQuestion, error) {
-	q, err := r.decode(ctx, req, eventFilters("session_id", "format")...)
+	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "format")...)
 	if err != nil {
 		return exportQuestion{}, err
 	}
@@ -205,7 +210,7 @@ func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQue
 		q.Order = Oldest
 	}
 	q.Limit, q.cursors = maxLimit, true
-	x := exportQuestion{Query: q, coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
+	x := exportQuestion{Query: q, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
 	if x.csv, err = parseFormat(q.Format); err == nil {
 		err = q.settled()
 	}

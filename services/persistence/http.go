@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 	"github.com/theeye-dev/theeye/services/internal/kit"
@@ -20,7 +19,7 @@ type authorizer interface {
 	Authorize(ctx context.Context, r *http.Request) error
 }
 
-// Reader serves reads to whoever may read: an application its own data, an administrator all.
+// Reader serves reads to whoever may read: an application its own data, people what RBAC allows them, an administrator all.
 type Reader struct {
 	Store *Postgres
 	Keys  *keyring.Keyring
@@ -29,7 +28,9 @@ type Reader struct {
 	Admin    authorizer
 	// Operator reads the usage of applications and erases them; nil: there is none.
 	Operator authorizer
-	Eraser   *Eraser
+	// People may do what Kubernetes allows them; nil: its tokens are nobody's.
+	People people
+	Eraser *Eraser
 	// Retention tells what it would delete.
 	Retention *Retention
 	// Tail has the final outcomes of all replicas.
@@ -51,6 +52,7 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	get("/v1/sessions", kit.Handler(retried(r.Store.Sessions), r.decodeSessions, reply[SessionPage]))
 	handleSession(mux, r, observer)
 	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
+	handleAccess(mux, r, observer)
 	handleApplications(mux, r, observer)
 	handleRetention(mux, r, observer)
 	handleStream(mux, r, observer)
@@ -81,7 +83,7 @@ func eventFilters(more ...string) []string {
 }
 
 func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, eventFilters("session_id", "limit")...)
+	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "limit")...)
 	if err == nil {
 		err = q.settled()
 	}
@@ -90,7 +92,7 @@ func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, er
 
 // decodeHistory needs an application: an id is one within its application.
 func (r *Reader) decodeHistory(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, "application")
+	q, err := r.decode(ctx, req, VerbGet, "application")
 	if err == nil && q.Application == uuid.Nil {
 		err = fault.New(fault.CodeParameter, "application is missing: an id belongs to its application, and others may use the same")
 	}
@@ -109,7 +111,7 @@ func (r *Reader) history(ctx context.Context, q Query) (*History, error) {
 }
 
 func (r *Reader) decodeStats(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, "application", "category", "name", "outcome", "from", "to", "bucket", "by")
+	q, err := r.decode(ctx, req, VerbList, "application", "category", "name", "outcome", "from", "to", "bucket", "by")
 	if err == nil {
 		err = q.timed(r.Now())
 	}
@@ -117,12 +119,12 @@ func (r *Reader) decodeStats(ctx context.Context, req *http.Request) (Query, err
 }
 
 func (r *Reader) decodeFailures(ctx context.Context, req *http.Request) (Query, error) {
-	return r.decode(ctx, req, "application", "code", "from", "to", "limit", "cursor")
+	return r.decode(ctx, req, VerbList, "application", "code", "from", "to", "limit", "cursor")
 }
 
-// decode reads a query and narrows it to what the sender may read.
-func (r *Reader) decode(ctx context.Context, req *http.Request, known ...string) (Query, error) {
-	own, err := r.authorize(ctx, req)
+// decode reads a query and narrows it to what the sender may do this with.
+func (r *Reader) decode(ctx context.Context, req *http.Request, verb Verb, known ...string) (Query, error) {
+	who, err := r.sender(ctx, req)
 	if err != nil {
 		return Query{}, err
 	}
@@ -130,52 +132,13 @@ func (r *Reader) decode(ctx context.Context, req *http.Request, known ...string)
 	if err != nil {
 		return Query{}, err
 	}
-	q, application, err := parseQuery(given)
+	q, err := parseQuery(given)
 	if err != nil {
 		return q, err
 	}
-	if application != "" {
-		q.Application = r.resolve(application)
-		if own != uuid.Nil && q.Application != own {
-			return q, fault.New(fault.CodeForbidden,
-				"an application's credential reads that application's events only; get on applications/events of the other is missing")
-		}
-		if q.Application == uuid.Nil {
-			if err := r.Keys.Ready(); err != nil { // it may be known by now
-				return q, err
-			}
-			return q, fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
-		}
-	}
-	if own != uuid.Nil {
-		q.Application = own
-	}
-	return q, nil
-}
-
-// authorize returns the application whose data alone the sender may read; uuid.Nil stands for all.
-func (r *Reader) authorize(ctx context.Context, req *http.Request) (own uuid.UUID, err error) {
-	if r.Admin.Authorize(ctx, req) == nil {
-		return uuid.Nil, nil
-	}
-	principal, err := kit.Limited(ctx, r.Failures, req, func(ctx context.Context) (keyring.Principal, error) {
-		return kit.Authenticate(ctx, r.Keys, req)
-	})
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return principal.Application.UID, principal.Require(registry.ScopeRead)
-}
-
-// resolve finds an application's UID; the data of a deleted one can still be asked for by UID.
-func (r *Reader) resolve(reference string) uuid.UUID {
-	if uid, err := uuid.Parse(reference); err == nil {
-		return uid
-	}
-	if a := r.Keys.Application(reference); a != nil {
-		return a.UID
-	}
-	return uuid.Nil
+	scope, err := askedScope(ctx, who, verb, q.reference)
+	q.within(scope)
+	return q, err
 }
 
 // reply writes JSON as it was stored: <, > and & are not escaped.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/google/uuid"
-
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 )
@@ -27,7 +25,7 @@ func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
 }
 
 func (r *Reader) decodeSessions(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, "application", "category", "name", "from", "to", "limit", "cursor")
+	q, err := r.decode(ctx, req, VerbList, "application", "category", "name", "from", "to", "limit", "cursor")
 	typed := q.Category != "" || q.Name != ""
 	if err == nil && (typed && q.AfterSession != nil || !typed && q.After != nil || q.afterOther) {
 		err = errCursor
@@ -36,7 +34,7 @@ func (r *Reader) decodeSessions(ctx context.Context, req *http.Request) (Query, 
 }
 
 func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, eventFilters("limit")...)
+	q, err := r.decode(ctx, req, VerbGet, eventFilters("limit")...)
 	if err == nil {
 		q.SessionID, err = parseText("session id", req.PathValue("id"))
 	}
@@ -46,15 +44,15 @@ func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, e
 	return q, err
 }
 
-// decodeEraseSession lets administrators only erase: a session may belong to several applications, and who has a stolen
-// key could hide what was done with it.
+// decodeEraseSession asks for the right to erase in all namespaces. A session may belong to any application, events of it
+// may still be on their way, and who was refused because of one would learn that it has some.
 func (r *Reader) decodeEraseSession(ctx context.Context, req *http.Request) (id string, err error) {
-	own, err := r.authorize(ctx, req)
+	who, err := r.sender(ctx, req)
 	if err != nil {
 		return "", err
 	}
-	if own != uuid.Nil {
-		return "", fault.New(fault.CodeForbidden, "an application's credential erases nothing; the admin token is missing")
+	if err := who.everywhere(ctx, VerbDelete); err != nil {
+		return "", err
 	}
 	if _, err := kit.Parameters(req); err != nil {
 		return "", err

@@ -168,6 +168,10 @@ func TestPlans(t *testing.T) {
 		q.Application, q.Limit = shop, 10
 		return q
 	}
+	part := func(q Query) Query {
+		q.Among, q.Limit = []uuid.UUID{shop, blog}, 10
+		return q
+	}
 	session := Query{SessionID: "s750", Limit: 10}
 	events := func(q Query, branches ...branch) func() (string, []any) {
 		if len(branches) == 0 {
@@ -226,9 +230,34 @@ func TestPlans(t *testing.T) {
 		"an id's event": {func() (string, []any) {
 			return historyEvent, []any{shop, p.day(3), uuid.New()}
 		}, []int{3}, 0},
-		"an id's repetitions": {func() (string, []any) { return historyDuplicates, []any{shop, "7", 10} }, nil, 1},
-		"an id's failures":    {func() (string, []any) { return historyFailures, []any{shop, "7", 10} }, nil, 1},
-		"counts by type":      {stats.statsSQL, nil, 2 * 24 * 10},
+		"an id's repetitions":        {func() (string, []any) { return historyDuplicates, []any{shop, "7", 10} }, nil, 1},
+		"an id's failures":           {func() (string, []any) { return historyFailures, []any{shop, "7", 10} }, nil, 1},
+		"counts by type":             {stats.statsSQL, nil, 2 * 24 * 10},
+		"failures of all":            {func() (string, []any) { q := Query{Limit: 10}; return q.failuresSQL() }, nil, 11},
+		"failures of an application": {func() (string, []any) { q := own(Query{}); return q.failuresSQL() }, nil, 11},
+
+		"of a set of applications": {func() (string, []any) {
+			q := part(Query{From: p.day(2), To: p.day(4)})
+			return q.eventsSQL(all)
+		}, []int{3}, 22},
+		"of a set, in a session": {func() (string, []any) {
+			q := part(Query{SessionID: "s750"})
+			return q.sessionSQL(p.day(5), p.day(5).Add(time.Hour))
+		}, []int{5}, 22},
+		"the types of a rare category, in a set": {func() (string, []any) {
+			q := part(Query{Category: "rare"})
+			return q.branchesSQL()
+		}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 300},
+		"sessions of a set": {func() (string, []any) { q := part(Query{}); return q.sessionsSQL(all) }, nil, 300},
+		"sessions with a type, in a set": {func() (string, []any) {
+			q := part(Query{Category: "page", Name: "name3"})
+			return q.firstOfTypeSQL([]branch{{shop, "page", "name3"}, {blog, "page", "name3"}})
+		}, []int{9}, 800},
+		"counts of a set": {func() (string, []any) {
+			q := part(Query{From: p.day(2), To: p.day(4), Stats: StatsQuery{Bucket: "day"}})
+			return q.statsSQL()
+		}, nil, 3*48 + 10},
+		"failures of a set": {func() (string, []any) { q := part(Query{}); return q.failuresSQL() }, nil, 22},
 		"counts": {func() (string, []any) {
 			q := Query{From: p.day(2), To: p.day(4), Stats: StatsQuery{Bucket: "day"}}
 			return q.statsSQL()

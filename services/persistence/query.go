@@ -27,23 +27,42 @@ type Query struct {
 	ID          string // of an event
 	SessionID   string
 	Application uuid.UUID
-	Category    string
-	Name        string
-	Code        string    // of failures
-	From, To    time.Time // From is included, To is not
-	Properties  []Property
-	Order       Order
-	Select      []string // the fields of an event that are shown; nil for all
-	Format      string   // of an export
-	Limit       int
-	After       *Position // where the page before ended
+	// Among are the applications that the sender may read, in the order of their bytes, where the question names none; nil:
+	// all, or Application.
+	Among      []uuid.UUID
+	Category   string
+	Name       string
+	Code       string    // of failures
+	From, To   time.Time // From is included, To is not
+	Properties []Property
+	Order      Order
+	Select     []string // the fields of an event that are shown; nil for all
+	Format     string   // of an export
+	Limit      int
+	After      *Position // where the page before ended
 
 	AfterSession *sessionPosition // the same of sessions
 	Stats        StatsQuery       // of counts
 
-	cursors    bool // every event has one
-	afterOther bool // After is of a page in the order that is not the question's own
+	reference  string // the application, as it was named
+	cursors    bool   // every event has one
+	afterOther bool   // After is of a page in the order that is not the question's own
 }
+
+// within narrows a question to a scope. Of nothing it asks for nothing, which is not all.
+func (q *Query) within(s Scope) {
+	if q.Application, q.Among = s.Application, s.Among; s.none() {
+		q.Among = []uuid.UUID{}
+	}
+}
+
+// scope is what a question was narrowed to.
+func (q *Query) scope() Scope {
+	return Scope{All: q.Application == uuid.Nil && q.Among == nil, Application: q.Application, Among: q.Among}
+}
+
+// partial tells whether an answer may hold less than was asked for.
+func (q *Query) partial() bool { return q.Among != nil }
 
 // Order is that of events. The zero value is a question's own: a session as it reads, and all else newest first.
 type Order string
@@ -126,30 +145,30 @@ func parsePosition(text string) (*Position, error) {
 	return p, nil
 }
 
-// parseQuery reads the parameters of a request, and the application they name.
-func parseQuery(given map[string]string) (q Query, application string, err error) {
+// parseQuery reads the parameters of a request.
+func parseQuery(given map[string]string) (q Query, err error) {
 	q.Limit = defaultLimit
 	for _, name := range slices.Sorted(maps.Keys(given)) { // one question, one statement
 		value, err := parseText(fmt.Sprintf("parameter %q", name), given[name])
 		if err != nil {
-			return q, "", err
+			return q, err
 		}
-		if err := q.set(name, value, &application); err != nil {
-			return q, "", err
+		if err := q.set(name, value); err != nil {
+			return q, err
 		}
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return q, "", fault.New(fault.CodeParameter, "from must be before to")
+		return q, fault.New(fault.CodeParameter, "from must be before to")
 	}
-	return q, application, nil
+	return q, nil
 }
 
-func (q *Query) set(name, value string, application *string) (err error) {
+func (q *Query) set(name, value string) (err error) {
 	switch name {
 	case "session_id":
 		q.SessionID = value
 	case "application":
-		*application = value
+		q.reference = value
 	case "category":
 		q.Category = value
 	case "name":
@@ -235,6 +254,27 @@ func (c *conditions) String() string {
 		return "true"
 	}
 	return strings.Join(c.clauses, " AND ")
+}
+
+// applications adds the condition on whose rows are read, where not all are.
+func (q *Query) applications(c *conditions, column string) {
+	switch {
+	case q.Application != uuid.Nil:
+		c.add(column+" = %s", q.Application)
+	case q.Among != nil:
+		c.add(column+" = ANY(%s)", arrayOf(q.Among))
+	}
+}
+
+// arrayOf is an argument for a uuid[]; that of nil is NULL.
+func arrayOf(ids []uuid.UUID) (array [][16]byte) {
+	if ids != nil {
+		array = make([][16]byte, len(ids))
+	}
+	for i, id := range ids {
+		array[i] = id
+	}
+	return array
 }
 
 // types adds the conditions on an event's type.

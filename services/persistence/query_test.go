@@ -40,7 +40,7 @@ func FuzzQuery(f *testing.F) {
 		given, err := kit.Parameters(request, "session_id", "category", "name", "from", "to", "limit", "cursor")
 		var q Query
 		if err == nil {
-			q, _, err = parseQuery(given)
+			q, err = parseQuery(given)
 		}
 		switch {
 		case err != nil && fault.ProblemOf(err).Code != fault.CodeParameter:

@@ -69,21 +69,15 @@ type Failure struct {
 type FailurePage struct {
 	Failures   []Failure `json:"failures"`
 	NextCursor string    `json:"next_cursor,omitempty"`
+	Partial    bool      `json:"partial,omitempty"` // of the permitted applications only
 }
 
 const failureFields = "sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id, format, events"
 
 // Failures returns a page.
 func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
-	var c conditions
-	if q.Application != uuid.Nil {
-		c.add("application = %s", q.Application)
-	}
-	if q.Code != "" {
-		c.add("code = %s", q.Code)
-	}
-	q.common(&c, "received_at", true)
-	rows, err := p.pool.Query(ctx, "SELECT "+failureFields+" FROM persistence.failures WHERE "+c.String()+fmt.Sprintf(" ORDER BY received_at DESC, sequence DESC LIMIT %d", q.Limit+1), c.args...)
+	sql, args := q.failuresSQL()
+	rows, err := p.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}
@@ -91,11 +85,36 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}
-	page := FailurePage{Failures: failures}
+	page := FailurePage{Failures: failures, Partial: q.partial()}
 	if more {
 		page.NextCursor = failures[len(failures)-1].position.String()
 	}
 	return page, nil
+}
+
+// failuresSQL reads along the index by time, or along those of each application that is asked about, and then the first
+// of these. That an application lies between itself and itself keeps the planner from the index by time, in which it would
+// find the same by looking at everybody's.
+func (q *Query) failuresSQL() (sql string, args []any) {
+	var c conditions
+	source, of := "", q.Among
+	if q.Application != uuid.Nil {
+		of = []uuid.UUID{q.Application}
+	}
+	if of != nil {
+		c.add("unnest(%s::uuid[]) AS b (application)", arrayOf(of))
+		source, c.clauses = c.clauses[0], []string{"e.application = b.application", "e.application BETWEEN b.application AND b.application"}
+	}
+	if q.Code != "" {
+		c.add("code = %s", q.Code)
+	}
+	q.common(&c, "received_at", true)
+	order := fmt.Sprintf(" ORDER BY received_at DESC, sequence DESC LIMIT %d", q.Limit+1)
+	sql = "SELECT " + failureFields + " FROM persistence.failures e WHERE " + c.String() + order
+	if source == "" {
+		return sql, c.args
+	}
+	return "SELECT e.* FROM " + source + " CROSS JOIN LATERAL (" + sql + ") e" + order, c.args
 }
 
 func scanFailure(row pgx.CollectableRow) (Failure, error) {

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kit"
@@ -29,14 +27,14 @@ func (r *Reader) due(ctx context.Context, q dueQuestion) (Due, error) {
 	return r.Retention.Due(ctx, r.Store, q)
 }
 
-// decodeDue lets those ask who may read everything: days are everybody's.
+// decodeDue lets those ask who may list everything: days are everybody's.
 func (r *Reader) decodeDue(ctx context.Context, req *http.Request) (q dueQuestion, err error) {
-	own, err := r.manages(ctx, req)
+	who, err := r.manager(ctx, req)
 	if err != nil {
 		return q, err
 	}
-	if own != uuid.Nil {
-		return q, fault.New(fault.CodeForbidden, "retention is of all applications; the operator's token or the admin token is missing")
+	if err := who.everywhere(ctx, VerbList); err != nil {
+		return q, err
 	}
 	given, err := kit.Parameters(req, "application", "retention")
 	if err != nil {
@@ -50,11 +48,8 @@ func (r *Reader) decodeDue(ctx context.Context, req *http.Request) (q dueQuestio
 	if !named {
 		return q, nil
 	}
-	if q.application = r.resolve(application); q.application == uuid.Nil {
-		if err := r.Keys.Ready(); err != nil { // it may be known by now
-			return q, err
-		}
-		return q, fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
+	if q.application, err = resolve(r.Keys, application); err != nil {
+		return q, err
 	}
 	q.retention, err = time.ParseDuration(retention)
 	if err != nil || q.retention <= 0 || q.retention > registry.LimitRetention {

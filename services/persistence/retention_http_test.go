@@ -117,7 +117,7 @@ func TestWhoMayAskForRetention(t *testing.T) {
 	}{
 		"admin":            {"Bearer " + adminToken, "", 200, ""},
 		"operator":         {"Bearer " + operatorToken, "", 200, ""},
-		"an application":   {"Bearer " + l.keys[shop], "", 403, "the operator's token or the admin token is missing"},
+		"an application":   {"Bearer " + l.keys[shop], "", 403, "list on applications/events (theeye.dev) in all namespaces, or the admin token, is missing"},
 		"nobody":           {"", "", 401, "send Authorization"},
 		"by name":          {"Bearer " + adminToken, "?application=shop/web-shop&retention=1h", 200, ""},
 		"alone":            {"Bearer " + adminToken, "?application=" + uid, 400, "go together"},

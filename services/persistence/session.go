@@ -11,7 +11,7 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 )
 
-// SessionSummary is what is known of a session beside its events: of all applications, or of the one that is asked for.
+// SessionSummary is what is known of a session beside its events: of all applications that are asked about.
 type SessionSummary struct {
 	SessionID    string      `json:"session_id"`
 	FirstAt      string      `json:"first_at"`
@@ -28,7 +28,7 @@ type Session struct {
 
 // Session returns a session with a page of its events in order; nil when it has none, or none of the application.
 func (p *Postgres) Session(ctx context.Context, q Query) (*Session, error) {
-	known, err := p.summaries(ctx, []string{q.SessionID}, q.Application)
+	known, err := p.summaries(ctx, []string{q.SessionID}, &q)
 	if err != nil || len(known) == 0 {
 		return nil, err
 	}
@@ -38,11 +38,12 @@ func (p *Postgres) Session(ctx context.Context, q Query) (*Session, error) {
 }
 
 // summaries reads what is known of sessions; those that there are not are missing.
-func (p *Postgres) summaries(ctx context.Context, ids []string, application uuid.UUID) (map[string]SessionSummary, error) {
+func (p *Postgres) summaries(ctx context.Context, ids []string, q *Query) (map[string]SessionSummary, error) {
 	rows, err := p.pool.Query(ctx, `
 		SELECT session_id, min(first_at), max(last_at), sum(events)::bigint, array_agg(application ORDER BY first_at, application)
-		FROM persistence.sessions WHERE session_id = ANY($1) AND ($2::uuid IS NULL OR application = $2) GROUP BY session_id`,
-		ids, optionalID(application))
+		FROM persistence.sessions WHERE session_id = ANY($1) AND ($2::uuid IS NULL OR application = $2) AND ($3::uuid[] IS NULL OR application = ANY($3))
+		GROUP BY session_id`,
+		ids, optionalID(q.Application), arrayOf(q.Among))
 	if err != nil {
 		return nil, fmt.Errorf("read sessions: %w", err)
 	}

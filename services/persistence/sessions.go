@@ -18,6 +18,7 @@ import (
 type SessionPage struct {
 	Sessions   []SessionSummary `json:"sessions"`
 	NextCursor string           `json:"next_cursor,omitempty"`
+	Partial    bool             `json:"partial,omitempty"` // of the permitted applications only
 }
 
 // sessionPosition is a place in the order of sessions.
@@ -58,12 +59,12 @@ func (p *Postgres) Sessions(ctx context.Context, q Query) (SessionPage, error) {
 	if q.Category != "" || q.Name != "" {
 		list = p.beganType
 	}
-	page := SessionPage{Sessions: []SessionSummary{}}
+	page := SessionPage{Sessions: []SessionSummary{}, Partial: q.partial()}
 	ids, next, err := list(ctx, &q)
 	if err != nil {
 		return page, err
 	}
-	known, err := p.summaries(ctx, ids, q.Application)
+	known, err := p.summaries(ctx, ids, &q)
 	if err != nil {
 		return page, err
 	}
@@ -90,7 +91,8 @@ func (p *Postgres) began(ctx context.Context, q *Query) (ids []string, next stri
 	})
 }
 
-// sessionsSQL reads the index of each application. A session of several applications is listed once: where it began.
+// sessionsSQL reads the index of each application. A session of several applications is listed once:
+// where it began, of those that are asked about.
 func (q *Query) sessionsSQL(branches []branch) (sql string, args []any) {
 	var c conditions
 	source, filter := "", "true"
@@ -101,8 +103,11 @@ func (q *Query) sessionsSQL(branches []branch) (sql string, args []any) {
 		c.clauses = []string{"e.application = b.application"}
 	}
 	if q.Application == uuid.Nil {
+		others := conditions{args: c.args}
+		q.applications(&others, "o.application")
 		filter = `NOT EXISTS (SELECT FROM persistence.sessions o WHERE o.session_id = e.session_id
-			AND (o.first_at, o.application) < (e.first_at, e.application))`
+			AND (o.first_at, o.application) < (e.first_at, e.application) AND ` + others.String() + ")"
+		c.args = others.args
 	}
 	if !q.From.IsZero() {
 		c.add("first_at >= %s", q.From)
@@ -138,9 +143,7 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 	ranges, filters, source := q.ranges(branches)
 	o := conditions{args: filters.args}
 	q.types(&o)
-	if q.Application != uuid.Nil {
-		o.add("s.application = %s", q.Application)
-	}
+	q.applications(&o, "s.application")
 	filters.args = o.args
 	filters.clauses = append(filters.clauses, `NOT EXISTS (
 		SELECT FROM persistence.sessions s CROSS JOIN LATERAL (

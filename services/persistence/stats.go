@@ -61,6 +61,8 @@ type Stats struct {
 	From   string  `json:"from"`
 	To     string  `json:"to"`
 	Counts []Count `json:"counts"` // without those that are zero; by time, application, type and outcome
+
+	Partial bool `json:"partial,omitempty"` // of the permitted applications only
 }
 
 // Count is how many of one kind were received in the bucket that begins at a time.
@@ -105,7 +107,7 @@ func (q *Query) timed(now time.Time) error {
 // Stats sums counters up, those by type only where types are asked for.
 func (p *Postgres) Stats(ctx context.Context, q Query) (Stats, error) {
 	sql, args := q.statsSQL()
-	stats := Stats{Bucket: q.Stats.Bucket, From: event.FormatTimestamp(q.From), To: event.FormatTimestamp(q.To)}
+	stats := Stats{Bucket: q.Stats.Bucket, From: event.FormatTimestamp(q.From), To: event.FormatTimestamp(q.To), Partial: q.partial()}
 	rows, err := p.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return stats, fmt.Errorf("read counters: %w", err)
@@ -143,7 +145,7 @@ func (q *Query) statsSQL() (sql string, args []any) {
 	}
 	from := "applications a CROSS JOIN LATERAL (SELECT * FROM " + table + " c WHERE c.application = a.application AND " + c.String() + " OFFSET 0) u"
 	if q.Application == uuid.Nil {
-		with = "WITH RECURSIVE " + eachApplication
+		with = q.eachOf(&c)
 	} else {
 		c.add("application = %s", q.Application)
 		from = table + " u WHERE " + c.String()

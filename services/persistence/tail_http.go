@@ -20,6 +20,8 @@ const (
 	// recheck is how often a listener's right is looked at again; with what a revocation takes to get here it ends the
 	// stream within a second.
 	recheck = 400 * time.Millisecond
+	// recheckPeople is how often that of people is, about whom Kubernetes' answers are remembered for longer anyway.
+	recheckPeople = 2 * time.Second
 	// writePatience is how long a listener may take no byte at all.
 	writePatience = 10 * time.Second
 	// seenFor is how old a place is that a heartbeat gives: by then every replica's outcomes of that time are here, however
@@ -37,9 +39,11 @@ func handleStream(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 // listening is one listener: what it asked for, and the right by which it listens.
 type listening struct {
 	choice
-	after *place // where it was before
-	own   uuid.UUID
-	again func(context.Context) error // looks at the right again
+	after *place    // where it was before
+	by    uuid.UUID // whose listeners are counted together; uuid.Nil: administrators, of whom there are few
+	whole bool      // may be told how many outcomes of all applications were missed
+	again func(context.Context, Scope) (Scope, error)
+	every time.Duration // between two looks at the right
 	now   func() time.Time
 
 	ear   *ear
@@ -48,15 +52,17 @@ type listening struct {
 
 // decodeStream reads who listens, and for what.
 func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listening, error) {
-	q, err := r.decode(ctx, withoutOutcome(req), "session_id", "application", "category", "name", "from", "to")
+	q, err := r.decode(ctx, withoutOutcome(req), VerbWatch, "session_id", "application", "category", "name", "from", "to")
 	if err != nil {
 		return nil, err
 	}
-	own, err := r.authorize(ctx, req)
+	who, err := r.sender(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	l := &listening{own: own, now: r.Now, choice: choice{Query: q}}
+	l := &listening{now: r.Now, choice: choice{Query: q}, again: r.again(req, VerbWatch, &q)}
+	l.by, l.every = listenerOf(who)
+	l.whole = l.by == uuid.Nil || q.scope().All
 	if l.outcomes, err = parseOutcomes(req); err != nil {
 		return nil, err
 	}
@@ -67,14 +73,27 @@ func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listenin
 		}
 		l.after = &at
 	}
-	l.again = func(ctx context.Context) error {
-		now, err := r.authorize(ctx, req)
-		if err == nil && now != own {
-			err = fault.New(fault.CodeUnauthenticated, "the credential is another application's now")
-		}
-		return err
-	}
 	return l, nil
+}
+
+// listenerOf tells by what a sender's listeners are counted, and how often their right is looked at.
+func listenerOf(who sender) (by uuid.UUID, every time.Duration) {
+	switch who := who.(type) {
+	case owner:
+		return who.application.UID, recheck
+	case person:
+		return uuid.NewSHA1(uuid.Nil, []byte(who.user.Name)), recheckPeople
+	}
+	return uuid.Nil, recheck
+}
+
+// look looks at the right again. What somebody may listen to can have become more, or less by what was deleted.
+func (l *listening) look(ctx context.Context) error {
+	scope, err := l.again(ctx, l.scope())
+	if err == nil && scope.Among != nil {
+		l.Among = scope.Among
+	}
+	return err
 }
 
 // withoutOutcome hides the one parameter that reads don't have.
@@ -114,7 +133,7 @@ func (r *Reader) listen(_ context.Context, l *listening) (*listening, error) {
 	if !r.Tail.isLoaded() {
 		return nil, fault.New(fault.CodeUnavailable, "the live tail cannot be followed now")
 	}
-	leave, err := r.Tail.listeners.enter(l.own)
+	leave, err := r.Tail.listeners.enter(l.by)
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +144,12 @@ func (r *Reader) listen(_ context.Context, l *listening) (*listening, error) {
 // encodeStream tells a listener what it asked for, until it goes, its right ends, or the process is to stop.
 func encodeStream(ctx context.Context, w http.ResponseWriter, l *listening) error {
 	defer l.leave()
-	out := &events{writer: w, control: http.NewResponseController(w), counted: l.own == uuid.Nil}
+	out := &events{writer: w, control: http.NewResponseController(w), counted: l.whole}
 	_ = out.control.SetReadDeadline(time.Time{}) // the server's is for requests that end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would collect what is small
+	tellPartial(w, l.partial())
 	out.begin()
 	err := l.tell(ctx, out)
 	if !errors.Is(err, errGone) && ctx.Err() == nil {
@@ -143,7 +163,7 @@ var errGone = errors.New("the listener has gone")
 
 // tell returns why it ended.
 func (l *listening) tell(ctx context.Context, out *events) error {
-	right, beats := time.NewTicker(recheck), time.NewTicker(heartbeat)
+	right, beats := time.NewTicker(l.every), time.NewTicker(heartbeat)
 	defer right.Stop()
 	defer beats.Stop()
 	at := make(chan struct{})
@@ -177,7 +197,7 @@ func (l *listening) tell(ctx context.Context, out *events) error {
 		default:
 		}
 		if look {
-			if err := l.again(ctx); err != nil {
+			if err := l.look(ctx); err != nil {
 				return err
 			}
 		}

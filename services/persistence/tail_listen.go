@@ -15,13 +15,14 @@ import (
 const (
 	// maxListeners of one replica: below its connections (ops.DefaultConnections), so that reads find one.
 	maxListeners = 1500
-	// maxOwnListeners of one application with its own credential, at one replica: a console for everybody who works on it.
+	// maxOwnListeners of one application with its own credential, or of one person, at one replica: a console for everybody
+	// who works on it.
 	maxOwnListeners = 100
 	// takeAtOnce is how many messages a listener looks at while it holds the queue: microseconds.
 	takeAtOnce = 256
 )
 
-// listeners counts who listens, by whose credential; uuid.Nil is for those who may read all.
+// listeners counts who listens, by whose credential; uuid.Nil is for administrators.
 type listeners struct {
 	mu  sync.Mutex
 	by  map[uuid.UUID]int
@@ -42,7 +43,7 @@ func (l *listeners) enter(own uuid.UUID) (leave func(), err error) {
 		return nil, fault.New(fault.CodeOverloaded, "this replica has as many listeners as it takes; try again, or read GET /v1/events")
 	}
 	if own != uuid.Nil && l.by[own] >= maxOwnListeners {
-		return nil, fault.New(fault.CodeManyListeners, "this application has "+strconv.Itoa(maxOwnListeners)+" listeners here; end one of them first")
+		return nil, fault.New(fault.CodeManyListeners, "you have "+strconv.Itoa(maxOwnListeners)+" listeners here; end one of them first")
 	}
 	if l.by == nil {
 		l.by = map[uuid.UUID]int{}
@@ -73,6 +74,7 @@ func (c *choice) wants(m *message) bool {
 	case m.lost > 0:
 		return true
 	case c.Application != uuid.Nil && m.Application != c.Application,
+		c.Among != nil && !among(c.Among, m.Application),
 		c.SessionID != "" && m.SessionID != c.SessionID,
 		c.Category != "" && m.Category != c.Category,
 		c.Name != "" && m.Name != c.Name,

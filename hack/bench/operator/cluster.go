@@ -85,7 +85,7 @@ func (c *cluster) install(ctx context.Context, kubeconfig string) error {
 	apply := []string{"apply", "--server-side", "-f", filepath.Join(root, "config", "crd")}
 	for _, name := range []string{
 		"service_accounts", "role", "role_binding", "leader_election_role", "leader_election_role_binding",
-		"token_review_role", "token_review_role_binding",
+		"token_review_role", "token_review_role_binding", "access_review_role", "access_review_role_binding",
 	} {
 		apply = append(apply, "-f", filepath.Join(root, "config", "rbac", name+".yaml"))
 	}

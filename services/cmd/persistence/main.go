@@ -41,7 +41,7 @@ func parse(args []string) (config, error) {
 	var c config
 	host, _ := os.Hostname() // a pod's name, stable over restarts of its container
 	fs := flag.NewFlagSet("persistence", flag.ContinueOnError)
-	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/stats, /v1/export, /v1/failures", ":9082")
+	c.serving.Register(fs, ":8082", "public `address`: GET /v1/events, /v1/sessions, /v1/stats, /v1/export, /v1/failures, /v1/access", ":9082")
 	ops.SecretVar(fs, &c.redisURL, "redis-url", stream.URLUsage)
 	fs.StringVar(&c.redisCA, "redis-ca-file", "", stream.CAFileUsage)
 	ops.SecretVar(fs, &c.postgresURL, "postgres-url", postgres.URLUsage)
@@ -57,6 +57,7 @@ func parse(args []string) (config, error) {
 	fs.IntVar(&c.tailMemory, "tail-memory", stream.DefaultTailBytes>>20, "`MiB` of Redis that the tail may take, of all streams together")
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything, and do what --operator-account may")
 	c.operator.Register(fs)
+	c.operator.RegisterAccess(fs)
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "stores events exactly once and answers questions about them", args); err != nil {
 		return c, err
@@ -82,7 +83,7 @@ func (c *config) validate() error {
 	require(c.tailMemory >= 1, "--tail-memory must be at least 1")
 	require(c.adminToken.Reveal() != "" || len(c.operator.Accounts) > 0, "--admin-token or --operator-account is required")
 	_, err := stream.ParseDurability(c.durability)
-	return errors.Join(append(errs, err, c.serving.Validate())...)
+	return errors.Join(append(errs, err, c.operator.Validate(), c.serving.Validate())...)
 }
 
 // storeConns are for storing, erasing, retention, housekeeping, making indexes and probes, apart from those for reads: slow
@@ -157,6 +158,9 @@ func serve(ctx context.Context, c config) error {
 	}
 	eraser.Remember(erased)
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
+	if err := admit(c, reader, telemetry); err != nil {
+		return err
+	}
 	reader.Eraser, reader.Retention, reader.Tail, reader.Now = eraser, retention, tail, time.Now
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
 		return err

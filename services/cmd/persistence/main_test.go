@@ -30,6 +30,9 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		"--tail=73h":      "--tail must be between 0 and 72h",
 		"--tail-memory=0": "--tail-memory must be at least 1",
 		"--tail=72h":      "",
+
+		"--kubernetes-access=yes": "--kubernetes-access must be auto, on or off",
+		"--kubernetes-access=off": "",
 	} {
 		_, err := parse([]string{"--redis-url=redis://127.0.0.1:1", "--postgres-url=postgres://127.0.0.1:1/x", "--admin-token=x", "--replica=a", flag})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

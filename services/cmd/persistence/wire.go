@@ -52,6 +52,15 @@ func retain(c config, client redis.UniversalClient, store *persistence.Postgres,
 	return r, r.Register(t.Meter)
 }
 
+// admit lets people read what Kubernetes allows them.
+func admit(c config, reader *persistence.Reader, t *ops.Telemetry) error {
+	people, err := c.operator.People(t.Meter, t.Log)
+	if people != nil { // else no interface may hold it
+		reader.People = people
+	}
+	return err
+}
+
 // announce joins the store to the live tail, which it writes and every replica reads.
 func announce(c config, client redis.UniversalClient, store *persistence.Postgres, t *ops.Telemetry) (*persistence.Tail, error) {
 	announcer, err := persistence.NewAnnouncer(client, c.replica, time.Now, t.Log, t.Meter)

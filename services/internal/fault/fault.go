@@ -35,6 +35,7 @@ const (
 	CodeBodyTooLarge    Code = "request.too_large"
 	CodeTooManyEvents   Code = "request.too_many_events"
 	CodeParameter       Code = "request.parameter"
+	CodeTooWide         Code = "request.too_wide"
 	CodeInvalid         Code = "request.invalid"
 	CodeTimeout         Code = "request.timeout"
 	CodeNotFound        Code = "not_found"
@@ -72,6 +73,7 @@ var table = map[Code]row{
 	CodeBodyTooLarge:    {Invalid, http.StatusRequestEntityTooLarge, "The body is too large"},
 	CodeTooManyEvents:   {Invalid, http.StatusRequestEntityTooLarge, "Too many events"},
 	CodeParameter:       {Invalid, http.StatusBadRequest, "Invalid parameter"},
+	CodeTooWide:         {Invalid, http.StatusBadRequest, "The question is about too many applications"},
 	CodeInvalid:         {Invalid, http.StatusUnprocessableEntity, "Invalid content"},
 	CodeTimeout:         {Invalid, http.StatusRequestTimeout, "The body did not arrive in time"},
 	CodeNotFound:        {Invalid, http.StatusNotFound, "Not found"},

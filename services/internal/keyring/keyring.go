@@ -35,8 +35,9 @@ type ring struct {
 	byUID    map[uuid.UUID]*registry.Application
 	byName   map[string]*registry.Application // namespace/name
 	byKey    map[keyOf]grant
-	byClient map[string]*registry.Application // client id
-	origins  func() map[string]struct{}       // of all applications; collected when a browser first asks
+	byClient map[string]*registry.Application          // client id
+	origins  func() map[string]struct{}                // of all applications; collected when a browser first asks
+	spaces   func() map[string][]*registry.Application // by namespace; collected when somebody first asks
 	rules    map[uuid.UUID]*check.Rules
 	signing  *signingKeys
 	position string // id of the newest log entry that is in it
@@ -186,6 +187,23 @@ func (k *Keyring) Application(reference string) *registry.Application {
 	return r.byName[reference]
 }
 
+// Namespaces returns all applications by their namespaces. They are shared: nothing of it must be changed.
+func (k *Keyring) Namespaces() map[string][]*registry.Application {
+	if r := k.ring.Load(); r != nil {
+		return r.spaces()
+	}
+	return nil
+}
+
+// namespaces collects them.
+func (r *ring) namespaces() map[string][]*registry.Application {
+	spaces := map[string][]*registry.Application{}
+	for _, a := range r.byUID {
+		spaces[a.Namespace] = append(spaces[a.Namespace], a)
+	}
+	return spaces
+}
+
 // newRing indexes applications by everything that is looked up. before is the ring that it follows, or nil.
 func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[string]struct{}, position string, before *ring) *ring {
 	r := &ring{
@@ -196,7 +214,7 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 		rules:    make(map[uuid.UUID]*check.Rules, len(applications)),
 		position: position, unreadable: unreadable,
 	}
-	r.origins = sync.OnceValue(r.originsOf)
+	r.origins, r.spaces = sync.OnceValue(r.originsOf), sync.OnceValue(r.namespaces)
 	for _, a := range applications {
 		r.byClient[a.ClientID] = a
 		// A resource that was deleted and made again has another UID: the younger one owns the name.

@@ -1,62 +1,62 @@
 package kube
 
 import (
-	"crypto/sha256"
 	"sync"
 	"time"
 )
 
-// digest stands for a token.
-type digest [sha256.Size]byte
-
-// decision is what was decided about a token: nil, or a fault.
-type decision struct {
+// answer is what was decided about a question: a value, or the fault that refuses it.
+type answer[V any] struct {
+	value V
 	err   error
 	until time.Time
 }
 
-// decisions remembers a bounded number of decisions.
-type decisions struct {
+// memory remembers a bounded number of answers, by questions.
+type memory[V any] struct {
 	max     int
 	mu      sync.Mutex
-	entries map[digest]decision
+	entries map[string]answer[V]
 }
 
-func newDecisions(limit int) *decisions {
-	return &decisions{max: limit, entries: make(map[digest]decision)}
+func newMemory[V any](limit int) *memory[V] {
+	return &memory[V]{max: limit, entries: make(map[string]answer[V])}
 }
 
-func (d *decisions) find(token digest, now time.Time) (found decision, ok bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	found, ok = d.entries[token]
+func (m *memory[V]) find(question string, now time.Time) (found answer[V], ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found, ok = m.entries[question]
 	return found, ok && now.Before(found.until)
 }
 
-// keep remembers a decision, unless it is over already. A full memory forgets what is over, or else any one: at worst
-// that costs one more question.
-func (d *decisions) keep(token digest, made decision, now time.Time) {
+// keep remembers an answer, unless it is over already. A full memory forgets what is over, or else a part of what it
+// has, whichever: at worst that costs the questions again.
+func (m *memory[V]) keep(question string, made answer[V], now time.Time) {
 	if !now.Before(made.until) {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.entries) >= d.max {
-		d.makeRoom(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.entries) >= m.max {
+		m.makeRoom(now)
 	}
-	d.entries[token] = made
+	m.entries[question] = made
 }
 
-func (d *decisions) makeRoom(now time.Time) {
-	for token, old := range d.entries {
+// roomMade is the part of a full memory that is forgotten at once: looking through all of it is not done for each answer.
+const roomMade = 16
+
+func (m *memory[V]) makeRoom(now time.Time) {
+	for question, old := range m.entries {
 		if !now.Before(old.until) {
-			delete(d.entries, token)
+			delete(m.entries, question)
 		}
 	}
-	for token := range d.entries {
-		if len(d.entries) < d.max {
+	for question := range m.entries {
+		if len(m.entries) < m.max-m.max/roomMade {
 			return
 		}
-		delete(d.entries, token)
+		delete(m.entries, question)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
-// maxToken is far above the length of any service account's token, which has about 1 KiB.
+// maxToken is far above the length of any service account's token, which has about 1 KiB, and of those with all groups of
+// a person.
 const maxToken = 16 << 10
 
 // audiences is JWT's aud: a string or a list of them (RFC 7519, section 4.1.3).
@@ -53,6 +54,28 @@ func readClaims(token, audience string) (c claims, err error) {
 }
 
 var errNoJWT = fault.New(fault.CodeUnauthenticated, "the token is no service account's: those are JSON Web Tokens")
+
+// claimsOf reads what a token says of itself, where it is a JSON Web Token; else nothing.
+func claimsOf(token string) (c claims) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return c
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(text, &c) != nil {
+		return claims{}
+	}
+	return c
+}
+
+// lasting is when what is remembered of a token ends: with the token at the latest.
+func (c claims) lasting(now time.Time, life time.Duration) time.Time {
+	until := now.Add(life)
+	if expiry := c.expiry(); !expiry.IsZero() && expiry.Before(until) {
+		return expiry
+	}
+	return until
+}
 
 // maxExpiry keeps the conversion to a time.Time in range: the year 9999.
 const maxExpiry = 253402300799

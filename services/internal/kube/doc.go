@@ -1,11 +1,11 @@
-// Package kube asks a Kubernetes API server who a token belongs to, so that the operator needs no secret of TheEye's
-// own: it sends its projected service account token, which is short-lived and made for one audience, and which only the
-// API server can check.
+// Package kube asks a Kubernetes API server who a token belongs to, and what its owner may do, so that TheEye needs no
+// secrets and no roles of its own: the operator sends its projected service account token, which is short-lived and made
+// for one audience; people send what they have for kubectl.
 //
 //	request ──▶ Reviewer.Authorize ──▶ decided lately? ──▶ yes: the same again
-//	                                        │ no
-//	                                        └──▶ TokenReview (requests with one token share it) ──▶ remembered shortly
+//	            People.Identify               │ no
+//	            People.Allow                  └──▶ TokenReview, SubjectAccessReview (one for all who ask the same) ──▶ remembered shortly
 //
-// What is certainly no such token never reaches the API server. A token itself is kept nowhere, only its SHA-256 is; it
-// appears in no error, log or metric.
+// What is certainly no token of the operator never reaches the API server by Reviewer. A token itself is kept nowhere,
+// only its SHA-256 is; it appears in no error, log or metric. An API server that does not answer allows nothing.
 package kube

@@ -1,14 +1,17 @@
 package kube
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
 
 	"github.com/theeye-dev/theeye/services/internal/admin"
 )
@@ -44,18 +47,41 @@ func (a *Accounts) Set(text string) error {
 	return nil
 }
 
-// Flags say who is let in by service account, and which API server knows.
+// Flags say who is let in by Kubernetes, and which API server knows.
 type Flags struct {
 	Accounts   Accounts
 	Kubeconfig string // "": the cluster that the process runs in
+	Access     string // of people: one of the values of --kubernetes-access; "": none
 }
 
+// The values of --kubernetes-access.
+const (
+	accessAuto = "auto"
+	accessOn   = "on"
+	accessOff  = "off"
+)
+
 // Register defines --operator-account and --kubeconfig.
-func (f *Flags) Register(fs *flag.FlagSet) {
-	fs.Var(&f.Accounts, "operator-account",
+func (f *Flags) Register(set *flag.FlagSet) {
+	set.Var(&f.Accounts, "operator-account",
 		"`namespace/name` of the operator's service account, or several with commas: its projected token opens what the operator needs")
-	fs.StringVar(&f.Kubeconfig, "kubeconfig", "",
-		"`path` of a kubeconfig, by which --operator-account's tokens are reviewed; by default as the pod's own service account")
+	set.StringVar(&f.Kubeconfig, "kubeconfig", "",
+		"`path` of a kubeconfig, by which Kubernetes tokens are reviewed; by default as the pod's own service account")
+}
+
+// RegisterAccess defines --kubernetes-access.
+func (f *Flags) RegisterAccess(set *flag.FlagSet) {
+	set.StringVar(&f.Access, "kubernetes-access", accessAuto, "whether Kubernetes tokens read what RBAC allows their owners on "+
+		"applications/events of theeye.dev: `auto`, which is on in a cluster and with --kubeconfig, on or off")
+}
+
+// Validate refuses a value of --kubernetes-access that it does not have.
+func (f *Flags) Validate() error {
+	switch f.Access {
+	case "", accessAuto, accessOn, accessOff:
+		return nil
+	}
+	return errors.New("--kubernetes-access must be auto, on or off")
 }
 
 // Operator returns the authorizer of the operator's requests with tokens for an audience: a Reviewer, or admin.Nobody
@@ -77,4 +103,27 @@ func (f *Flags) Operator(audience string, meter metric.Meter, logger *slog.Logge
 		return nil, err
 	}
 	return NewReviewer(client, audience, f.Accounts, metrics, logger, time.Now), nil
+}
+
+// People returns who knows what people may do; nil where Kubernetes tokens read nothing.
+func (f *Flags) People(meter metric.Meter, logger *slog.Logger) (*People, error) {
+	if f.Access == "" || f.Access == accessOff {
+		return nil, nil
+	}
+	config, err := Config(f.Kubeconfig)
+	if f.Access == accessAuto && f.Kubeconfig == "" && (errors.Is(err, rest.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist)) {
+		return nil, nil // also in a pod that was given no token
+	}
+	if err != nil {
+		return nil, err
+	}
+	client, err := NewPeopleClient(config)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := NewMetrics(meter)
+	if err != nil {
+		return nil, err
+	}
+	return NewPeople(client, metrics, logger, time.Now), nil
 }

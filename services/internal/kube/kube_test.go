@@ -91,26 +91,28 @@ func authorize(t *testing.T, config *rest.Config, token string) error {
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	d := newDecisions(3)
+	m := newMemory[int](3)
 	no := errors.New("no")
-	keep := func(n byte, until time.Duration) { d.keep(digest{n}, decision{no, now.Add(until)}, now) }
+	keep := func(n int, until time.Duration) {
+		m.keep(fmt.Sprint(n), answer[int]{n, no, now.Add(until)}, now)
+	}
 	keep(1, time.Second)
 	keep(2, time.Hour)
 	keep(3, time.Hour)
 	keep(9, 0) // over already
 	now = now.Add(2 * time.Second)
 	keep(4, time.Hour) // takes the place of the one that is over
-	for _, n := range []byte{2, 3, 4} {
-		if found, ok := d.find(digest{n}, now); !ok || !errors.Is(found.err, no) {
+	for _, n := range []int{2, 3, 4} {
+		if found, ok := m.find(fmt.Sprint(n), now); !ok || found.value != n || !errors.Is(found.err, no) {
 			t.Errorf("%d is forgotten", n)
 		}
 	}
 	for n := range 100 {
-		keep(byte(10+n), time.Hour)
-		if len(d.entries) > 3 {
-			t.Fatalf("%d entries", len(d.entries))
+		keep(10+n, time.Hour)
+		if len(m.entries) > 3 {
+			t.Fatalf("%d entries", len(m.entries))
 		}
-		if _, ok := d.find(digest{byte(10 + n)}, now); !ok {
+		if _, ok := m.find(fmt.Sprint(10+n), now); !ok {
 			t.Fatalf("the newest is forgotten")
 		}
 	}
@@ -206,5 +208,31 @@ func TestOperator(t *testing.T) {
 	outside := Flags{Accounts: missing.Accounts}
 	if _, err := outside.Operator(AudienceAuth, noop.Meter{}, logger); err == nil || !strings.Contains(err.Error(), "--kubeconfig") {
 		t.Errorf("outside a cluster: %v", err)
+	}
+}
+
+func TestAccessOfFlags(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "") // tests may run in a pod
+	missing := t.TempDir() + "/missing"
+	for name, c := range map[string]struct {
+		Flags
+		says string
+	}{
+		"not registered":     {Flags{}, ""},
+		"off":                {Flags{Access: accessOff, Kubeconfig: missing}, ""},
+		"by itself":          {Flags{Access: accessAuto}, ""},
+		"with a kubeconfig":  {Flags{Access: accessAuto, Kubeconfig: missing}, "read kubeconfig"},
+		"on, and no cluster": {Flags{Access: accessOn}, "--kubeconfig"},
+	} {
+		people, err := c.People(noop.Meter{}, slog.New(slog.DiscardHandler))
+		if people != nil || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, %v", name, people, err)
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := (&Flags{Access: "yes"}).Validate(); err == nil {
+		t.Error("another value is taken")
 	}
 }

@@ -10,29 +10,38 @@ import (
 
 // Metrics counts what the API server is asked.
 type Metrics struct {
+	tokens, access outcomes
+}
+
+// outcomes counts the questions of one kind.
+type outcomes struct {
 	reviews                         metric.Int64Counter
 	isAllowed, isRefused, isUnknown metric.MeasurementOption
 }
 
-// NewMetrics registers theeye.kubernetes.reviews: token reviews, by outcome (allowed, refused, failed because the API
-// server did not answer). What was decided lately is not asked again, and not counted.
+// NewMetrics registers theeye.kubernetes.reviews: by what is asked (token: whose it is; access: whether somebody may)
+// and by outcome (allowed, refused, failed because the API server did not answer). What was decided lately is not asked
+// again, and not counted.
 func NewMetrics(meter metric.Meter) (*Metrics, error) {
-	outcome := func(value string) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", value)))
-	}
-	m := &Metrics{isAllowed: outcome("allowed"), isRefused: outcome("refused"), isUnknown: outcome("failed")}
-	var err error
-	m.reviews, err = meter.Int64Counter("theeye.kubernetes.reviews", metric.WithUnit("{review}"),
-		metric.WithDescription("Tokens that the Kubernetes API server was asked about."))
+	reviews, err := meter.Int64Counter("theeye.kubernetes.reviews", metric.WithUnit("{review}"),
+		metric.WithDescription("Questions about tokens and permissions that the Kubernetes API server was asked."))
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	for _, o := range []metric.MeasurementOption{m.isAllowed, m.isRefused, m.isUnknown} {
-		m.reviews.Add(context.Background(), 0, o) // from the start: a series that appears with its first event shows no rise
-	}
-	return m, nil
+	return &Metrics{tokens: outcomesOf(reviews, "token"), access: outcomesOf(reviews, "access")}, nil
 }
 
-func (m *Metrics) allowed(ctx context.Context) { m.reviews.Add(ctx, 1, m.isAllowed) }
-func (m *Metrics) refused(ctx context.Context) { m.reviews.Add(ctx, 1, m.isRefused) }
-func (m *Metrics) failed(ctx context.Context)  { m.reviews.Add(ctx, 1, m.isUnknown) }
+func outcomesOf(reviews metric.Int64Counter, asked string) outcomes {
+	outcome := func(value string) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(attribute.String("asked", asked), attribute.String("outcome", value)))
+	}
+	o := outcomes{reviews, outcome("allowed"), outcome("refused"), outcome("failed")}
+	for _, each := range []metric.MeasurementOption{o.isAllowed, o.isRefused, o.isUnknown} {
+		reviews.Add(context.Background(), 0, each) // from the start: a series that appears with its first event shows no rise
+	}
+	return o
+}
+
+func (o outcomes) allowed(ctx context.Context) { o.reviews.Add(ctx, 1, o.isAllowed) }
+func (o outcomes) refused(ctx context.Context) { o.reviews.Add(ctx, 1, o.isRefused) }
+func (o outcomes) failed(ctx context.Context)  { o.reviews.Add(ctx, 1, o.isUnknown) }
