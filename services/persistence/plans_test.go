@@ -46,8 +46,11 @@ func newPlanned(t *testing.T) *planned {
 		`INSERT INTO persistence.sessions SELECT session_id, application, min(occurred_at), max(occurred_at), count(*) FROM persistence.events GROUP BY 1, 2`,
 		`INSERT INTO persistence.usage SELECT application, date_trunc('hour', occurred_at), 'stored', 'w', count(*) FROM persistence.events GROUP BY 1, 2`,
 		`INSERT INTO persistence.type_usage SELECT application, date_trunc('hour', occurred_at), 'stored', category, name, 'w', count(*) FROM persistence.events GROUP BY 1, 2, 4, 5`,
-		`INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, session_id)
-		SELECT gen_random_uuid(), application, '1', id, 'field.missing', '', '{}', 'ingest', occurred_at, '', false, session_id FROM persistence.events`,
+		`INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, session_id, state)
+		SELECT gen_random_uuid(), application, '1', id,
+		    CASE WHEN id::int % 1000 = 5 THEN 'id.conflict' WHEN id::int % 10 = 3 THEN 'schema.mismatch' ELSE 'field.missing' END, '', '{}',
+		    CASE WHEN id::int % 1000 = 5 THEN 'persistence' ELSE 'ingest' END, occurred_at, '', false, session_id,
+		    CASE WHEN id::int % 7 = 1 THEN 'replayed' WHEN id::int % 70 = 2 THEN 'discarded' ELSE 'open' END FROM persistence.events`,
 		`INSERT INTO persistence.duplicates (sequence, application, received_at, id) SELECT gen_random_uuid(), application, occurred_at, id FROM persistence.events`,
 		"ANALYZE persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage, persistence.failures, persistence.duplicates",
 	}
@@ -240,6 +243,52 @@ func TestPlans(t *testing.T) {
 				t.Errorf("%s, for %s arguments: partitions %v and %d rows, want %v and at most %d:\n%s",
 					name, kind, got.partitions, got.rows, c.partitions, c.rows, got.text)
 			}
+		}
+	}
+}
+
+// TestPlansOfFailures reads the plan of every mix of filters: kinds are found by a few probes, and a page reads as many rows
+// of each kind as it shows.
+func TestPlansOfFailures(t *testing.T) {
+	t.Parallel()
+	p := newPlanned(t)
+	const limit, occurring = 10, 9 // kinds at most
+	for _, application := range []uuid.UUID{uuid.Nil, shop} {
+		for _, code := range []string{"", "id.conflict", "field.missing", "none"} {
+			for _, stage := range []string{"", "persistence"} {
+				for _, state := range []string{"", stateOpen, stateDiscarded} {
+					for _, timed := range []bool{false, true} {
+						q := Query{Application: application, Code: code, Stage: stage, State: state, Limit: limit}
+						if timed {
+							q.From, q.To = p.day(2), p.day(4)
+						}
+						name := fmt.Sprintf("%s %q %q %q %t", application, code, stage, state, timed)
+						kinds, err := p.store.failureKinds(t.Context(), &q)
+						p.must(err)
+						if q.byKind() {
+							p.reads(name+", kinds", occurring+2, q.failureKindsSQL)
+						}
+						if q.byKind() && len(kinds) == 0 {
+							continue
+						}
+						rows := (max(len(kinds), 1) + 1) * (limit + 1)
+						for _, newest := range []bool{true, false} {
+							p.reads(name, rows, func() (string, []any) { return q.failuresSQL(kinds, failureFields, newest, "") })
+						}
+					}
+				}
+			}
+		}
+	}
+	p.reads("one", 1, func() (string, []any) { return oneFailure, []any{uuid.New(), shop} })
+}
+
+// reads checks that a question reads so many rows at most.
+func (p *planned) reads(what string, rows int, ask func() (string, []any)) {
+	p.Helper()
+	for kind, explain := range map[string]func(string, []any) plan{"these": p.explain, "any": p.explainAny} {
+		if got := explain(ask()); got.rows > rows {
+			p.Errorf("%s, for %s arguments: %d rows, want at most %d:\n%s", what, kind, got.rows, rows, got.text)
 		}
 	}
 }

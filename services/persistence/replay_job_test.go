@@ -151,7 +151,7 @@ func TestDryReplay(t *testing.T) {
 	replay = f.progress(replay.ID)
 	f.same("outcomes", map[string]int64{"stored": 3, "refused": 2}, replay.Outcomes)
 	f.same("codes", map[string]int64{"schema.mismatch": 2}, replay.Codes)
-	f.same("end", "finished true 5 5", fmt.Sprint(replay.State, replay.DryRun, " ", replay.Total, " ", replay.Done))
+	f.same("end", "finished true 5 5", fmt.Sprintf("%s %t %d %d", replay.State, replay.DryRun, replay.Total, replay.Done))
 	f.same("what it leaves", before, f.tables())
 }
 

@@ -52,7 +52,7 @@ func TestReplayStory(t *testing.T) {
 	var history History
 	a.get(shop, "/v1/events/order-1", &history)
 	e := history.Event
-	if e == nil || e.ReceivedAt != event.FormatTimestamp(came) || e.Timestamp != event.FormatTimestamp(came.Add(-time.Hour)) || e.Sequence != id || string(e.Data) != `{"path": 1}` {
+	if e == nil || e.ReceivedAt != event.FormatTimestamp(came) || e.Timestamp != event.FormatTimestamp(came.Add(-time.Hour)) || e.Sequence != id || string(e.Data) != `{"path":1}` {
 		t.Errorf("the event is %+v", e)
 	}
 	var moments []string
@@ -245,7 +245,9 @@ func TestReplayOfWhatPostgresRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	r := f.replayer(f.store, book{shop: {}})
-	_, err := f.pool.Exec(t.Context(), "ALTER TABLE persistence.events ADD CONSTRAINT no_bad CHECK (session_id <> 'bad') NOT VALID")
+	_, err := f.pool.Exec(t.Context(), `
+		CREATE FUNCTION persistence.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no such data' USING ERRCODE = '22023'; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT ON persistence.events FOR EACH ROW WHEN (NEW.session_id = 'bad') EXECUTE FUNCTION persistence.refuse()`)
 	f.must(err)
 	var ids []event.Sequence
 	for n := range 7 {
