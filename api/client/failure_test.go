@@ -71,7 +71,7 @@ func TestReaderOfFailures(t *testing.T) {
 		note(all[0].ID, err)
 		ended, err := r.CancelReplay(t.Context(), "r1")
 		note(ended.State, err)
-		want := `f1 f2 type.unknown "type":"object"}true true stored conflictid.conflict/id discarded r1running3 finished 3 3 r1 finished`
+		want := `f1 f2 type.unknown "type":"object"}true truestored conflictid.conflict/id discarded r1running3 finished3 3 r1 finished`
 		if text := strings.Join(got, " "); text != want {
 			t.Errorf("read %s\nwant %s", text, want)
 		}
