@@ -25,6 +25,8 @@ func elsewhere() map[string][3]string {
 		"store.refused":             {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
 		"store.undecodable":         {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},
 		"request.too_wide":          {"persistence/access_bounds_test.go", "TestPartsAreBounded", "fault.CodeTooWide"},
+		"replay.no_original":        {"persistence/replay_test.go", "TestReplayOfWhatIsNotWhole", "replay.no_original"},
+		"replay.no_application":     {"persistence/replay_test.go", "TestReplayOfWhatIsNotWhole", "replay.no_application"},
 		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
 	}
 }

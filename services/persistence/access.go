@@ -52,6 +52,17 @@ func (s Scope) has(uid uuid.UUID) bool {
 	return s.All || uid == s.Application && uid != uuid.Nil || among(s.Among, uid)
 }
 
+// narrow adds the condition on whose rows are meant, where not all are.
+func (s Scope) narrow(c *conditions, column string) {
+	switch {
+	case s.All:
+	case s.Application != uuid.Nil:
+		c.add(column+" = %s", s.Application)
+	default:
+		c.add(column+" = ANY(%s)", arrayOf(s.Among)) // of none: nobody's
+	}
+}
+
 // sender is who sent a request, and what they may do. Errors are faults: CodeForbidden names what is missing.
 type sender interface {
 	// who tells how they are called and of which kind they are.
@@ -84,6 +95,15 @@ func span(ctx context.Context, who sender, verb Verb) (Scope, error) {
 		err = who.missing(verb)
 	}
 	return scope, err
+}
+
+// may answers nil when the sender may do something with what belongs to an application, or, for nil, to none that is known.
+func may(ctx context.Context, who sender, verb Verb, application *uuid.UUID) error {
+	if application == nil {
+		return who.everywhere(ctx, verb)
+	}
+	_, err := who.one(ctx, verb, application.String())
+	return err
 }
 
 // administrator has the admin token, or is the operator where that may ask: it may do everything.

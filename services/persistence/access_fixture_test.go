@@ -45,6 +45,8 @@ type court struct {
 	people  *kube.People
 	reader  *Reader
 	signing ed25519.PrivateKey
+
+	failures [2]string // of web-shop, once fill was called
 }
 
 func newCourt(t testing.TB) *court {
@@ -101,8 +103,10 @@ func (c *court) serveCourt(who people, change ...func(*Reader)) (*Reader, string
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
+	replays, err := NewReplayer(c.store, c.ring, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
+	c.must(err)
 	r := &Reader{
-		Store: c.store, Keys: c.ring, Admin: token, Operator: operator{}, People: who, Eraser: e,
+		Replays: replays, Store: c.store, Keys: c.ring, Admin: token, Operator: operator{}, People: who, Eraser: e,
 		Retention: &Retention{Store: c.store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Records: c.records}, Tail: c.tail, Now: time.Now,
 	}
 	for _, change := range change {

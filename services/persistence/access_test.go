@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/apikey"
+	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kube"
@@ -25,28 +26,29 @@ import (
 // it is the permitted part; with ! the verb, or the scope, that a 403 says is missing; else the status.
 //
 // list, session and watch name no application. The others name web-shop in the namespace home, web-log in another one,
-// the deleted one, one that never was by UID, and by name elsewhere and at home.
+// the deleted one, one that never was by UID, and by name elsewhere and at home. A Failure of web-shop is got, replayed for
+// the look of it, and discarded; replay-all names no application.
 const whoMayRead = `
-sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention
-admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI
-own         S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!
-reading     S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!
-writing     scope! scope! scope! scope! scope! scope!  scope!  scope! scope! scope! scope!  scope!    scope!   scope!  scope!  scope!
-another     B     B       ok     list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!
-suspended   I     I       ok     list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!
-revoked     401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401
-nobody      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401
-everywhere  SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI
-home        S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!
-editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!
-abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!
-lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!
-named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!
-nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!
-for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!
-for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401
-gone        401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401
-opaque      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401
+sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention failure-S dry-S   discard-S replay-all
+admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok
+own         S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!
+reading     S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!
+writing     scope! scope! scope! scope! scope! scope!  scope!  scope! scope! scope! scope!  scope!    scope!   scope!  scope!  scope!    scope!    scope!  scope!    scope!
+another     B     B       ok     list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       update!
+suspended   I     I       ok     list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     404       404     404       update!
+revoked     401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
+nobody      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
+everywhere  SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok
+home        S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!
+editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!     S         ok      ok        400
+abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       400
+lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!     get!      get!    get!      update!
+named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!
+nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!
+for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!
+for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
+gone        401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
+opaque      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
 `
 
 // questions are the paths of each column.
@@ -61,7 +63,7 @@ func (c *court) questions() map[string][]string {
 	}
 	home := c.home + "/web-shop"
 	return map[string][]string{
-		"list":      {"/v1/events", "/v1/events?session_id=s", "/v1/events?category=page", "/v1/events?category=page&name=view", "/v1/sessions", "/v1/sessions?name=view", "/v1/stats?by=application", "/v1/stats?by=application,type", "/v1/failures", "/v1/export", "/v1/export?format=csv"},
+		"list":      {"/v1/events", "/v1/events?session_id=s", "/v1/events?category=page", "/v1/events?category=page&name=view", "/v1/sessions", "/v1/sessions?name=view", "/v1/stats?by=application", "/v1/stats?by=application,type", "/v1/failures", "/v1/failures?state=open", "/v1/failures?code=field.missing&stage=ingest", "/v1/export", "/v1/export?format=csv"},
 		"session":   {"/v1/sessions/s"},
 		"watch":     {"/v1/stream"},
 		"list-S":    slices.Concat(events(home), events(shop.String())),
@@ -77,6 +79,11 @@ func (c *court) questions() map[string][]string {
 		"erase-s":   {"DELETE /v1/sessions/none"},
 		"erase-a":   {"DELETE /v1/applications/" + spare.String() + "/events"},
 		"retention": {"/v1/retention"},
+
+		"failure-S":  {"/v1/failures/" + c.failures[0]},
+		"dry-S":      {"POST /v1/failures/" + c.failures[0] + "/replay?dry_run=true"},
+		"discard-S":  {"POST /v1/failures/" + c.failures[1] + "/discard"},
+		"replay-all": {"POST /v1/replays?code=none"},
 	}
 }
 
@@ -175,7 +182,10 @@ func (c *court) answer(base, token, question string) (int, http.Header, []byte) 
 func (c *court) fill() {
 	c.Helper()
 	for name, uid := range map[string]uuid.UUID{"shop": shop, "blog": blog, "lost": bygone, "idle": idle} {
-		c.insert(c.request(uid, item("e", "s", ""), item("only", "only-"+name, ""), refused("{}", "field.missing")))
+		r := c.request(uid, item("e", "s", ""), item("only", "only-"+name, ""), refused("{}", "field.missing"), refused("[]", "field.missing"))
+		if c.insert(r); uid == shop {
+			c.failures = [2]string{event.Nth(r.Sequence, 2).String(), event.Nth(r.Sequence, 3).String()}
+		}
 	}
 }
 

@@ -32,7 +32,10 @@ type Query struct {
 	Among      []uuid.UUID
 	Category   string
 	Name       string
-	Code       string    // of failures
+	Code       string // of failures, as Stage and State
+	Stage      string
+	State      string
+	DryRun     bool      // of a replay
 	From, To   time.Time // From is included, To is not
 	Properties []Property
 	Order      Order
@@ -175,6 +178,13 @@ func (q *Query) set(name, value string) (err error) {
 		q.Name = value
 	case "code":
 		q.Code = value
+	case "stage":
+		q.Stage, err = oneOf(name, value, string(StageIngest), string(StagePersistence))
+	case "state":
+		q.State, err = oneOf(name, value, stateOpen, stateReplayed, stateDiscarded)
+	case "dry_run":
+		value, err = oneOf(name, value, "true", "false")
+		q.DryRun = value == "true"
 	case "from":
 		q.From, err = parseTime(name, value)
 	case "to":
@@ -211,6 +221,14 @@ func (q *Query) setProperty(name, value string) error {
 	property, err := parseProperty(name, value)
 	q.Properties = append(q.Properties, property)
 	return err
+}
+
+// oneOf refuses what is none of the known values.
+func oneOf(name, value string, known ...string) (string, error) {
+	if !slices.Contains(known, value) {
+		return "", fault.New(fault.CodeParameter, name+" must be one of "+strings.Join(known, ", "))
+	}
+	return value, nil
 }
 
 // parseText refuses what no column can hold, and what is empty: a script whose variable is unset must not read all.
@@ -257,14 +275,7 @@ func (c *conditions) String() string {
 }
 
 // applications adds the condition on whose rows are read, where not all are.
-func (q *Query) applications(c *conditions, column string) {
-	switch {
-	case q.Application != uuid.Nil:
-		c.add(column+" = %s", q.Application)
-	case q.Among != nil:
-		c.add(column+" = ANY(%s)", arrayOf(q.Among))
-	}
-}
+func (q *Query) applications(c *conditions, column string) { q.scope().narrow(c, column) }
 
 // arrayOf is an argument for a uuid[]; that of nil is NULL.
 func arrayOf(ids []uuid.UUID) (array [][16]byte) {
