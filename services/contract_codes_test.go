@@ -24,6 +24,8 @@ func elsewhere() map[string][3]string {
 		"internal":                  {"internal/kit/kit_test.go", "TestHandler", "fault.CodeInternal"},
 		"store.refused":             {"persistence/write_test.go", "TestDataThatJSONBRefuses", "store.refused"},
 		"store.undecodable":         {"persistence/write_test.go", "TestWhatCannotBeReadBack", "store.undecodable"},
+		"replay.no_original":        {"persistence/replay_test.go", "TestReplayOfWhatIsNotWhole", "replay.no_original"},
+		"replay.no_application":     {"persistence/replay_test.go", "TestReplayOfWhatIsNotWhole", "replay.no_application"},
 		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
 	}
 }

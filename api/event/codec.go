@@ -50,6 +50,7 @@ const (
 	itemTruncated  = 7
 	itemFormat     = 8
 	itemCount      = 9
+	itemSchema     = 10
 )
 
 // AppendRequest appends a request to a batch. Batches need no header: appending is all there is to merging.
@@ -93,6 +94,9 @@ func (it *Item) size() int {
 	n := 1 + protowire.SizeBytes(len(it.Original)) + sizeText(it.ID) + sizeMicros(it.OccurredAt)
 	if r := it.Refusal; r != nil {
 		n += sizeText(string(r.Code)) + sizeText(r.Detail) + sizeText(r.Pointer)
+		if r.Schema != nil {
+			n += 1 + protowire.SizeBytes(len(r.Schema))
+		}
 	}
 	if it.Truncated {
 		n += 2
@@ -123,6 +127,9 @@ func (it *Item) append(b []byte) []byte {
 	}
 	if it.Count != 0 {
 		b = protowire.AppendVarint(protowire.AppendTag(b, itemCount, protowire.VarintType), uint64(it.Count))
+	}
+	if it.Refusal != nil && it.Refusal.Schema != nil {
+		b = appendBytes(b, itemSchema, it.Refusal.Schema[:])
 	}
 	return b
 }

@@ -49,7 +49,9 @@ func TestEncodingIsStable(t *testing.T) {
 	counted := least()
 	counted.Number = 4097
 	counted.Items = []event.Item{{Original: []byte{}, Truncated: true, Count: 300, Refusal: &event.Refusal{Code: event.CodeMissing}}}
-	for name, r := range map[string]event.Request{"whole": sample(), "least": least(), "cloudevent": cloud, "counted": counted} {
+	schema := least()
+	schema.Items = []event.Item{{Original: []byte("{}"), Refusal: &event.Refusal{Code: event.CodeSchemaMismatch, Schema: &event.SchemaDigest{1, 31: 32}}}}
+	for name, r := range map[string]event.Request{"whole": sample(), "least": least(), "cloudevent": cloud, "counted": counted, "schema": schema} {
 		golden(t, "request_"+name+".golden", hex.Dump(event.AppendRequest(nil, &r)))
 	}
 }
@@ -132,6 +134,9 @@ func randomRequest(r *rand.Rand) event.Request {
 		if r.IntN(3) == 0 {
 			item.Refusal = &event.Refusal{Code: event.CodeLength, Detail: strings.Repeat("d", r.IntN(200)), Pointer: strings.Repeat("/p", r.IntN(100))}
 			item.Truncated = r.IntN(2) == 0
+			if r.IntN(2) == 0 {
+				item.Refusal.Schema = &event.SchemaDigest{byte(r.IntN(256))}
+			}
 			item.Count = []int64{0, 1, 127, 128, math.MaxInt32}[r.IntN(5)]
 		} else {
 			item.OccurredAt = randomTime(r)
@@ -241,6 +246,8 @@ func TestDecodeBatchErrors(t *testing.T) {
 		"number as bytes":             message(head, text(7, "1")),
 		"count as bytes":              message(head, item(text(1, "{}"), text(4, "x"), text(9, "1"))),
 		"count beyond an int32":       message(head, item(text(1, "{}"), text(4, "x"), varint(9, math.MaxInt32+1))),
+		"schema too short":            message(head, item(text(1, "{}"), text(4, "x"), text(10, "x"))),
+		"schema as varint":            message(head, item(text(1, "{}"), text(4, "x"), varint(10, 1))),
 		"format beyond a byte":        message(head, item(text(1, "{}"), varint(3, 2), varint(8, 256))),
 		"truncated as bytes":          message(head, item(text(1, "{}"), varint(3, 2), text(7, "x"))),
 		"field number 0":              {0x02, 0x00},

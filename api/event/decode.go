@@ -104,6 +104,16 @@ func (f wireField) setNumber(dst *uint64) error {
 	return nil
 }
 
+// setSchema keeps no reference to the batch.
+func (f wireField) setSchema(dst **SchemaDigest) error {
+	if f.wire != protowire.BytesType || len(f.bytes) != len(SchemaDigest{}) {
+		return errWireType
+	}
+	digest := SchemaDigest(f.bytes)
+	*dst = &digest
+	return nil
+}
+
 // setCount refuses what no request can have: sums of counts must not overflow.
 func (f wireField) setCount(dst *int64) error {
 	if f.wire != protowire.VarintType || f.varint > math.MaxInt32 {
@@ -186,6 +196,7 @@ func decodeRequest(b []byte) (r Request, err error) {
 
 func decodeItem(b []byte) (it Item, err error) {
 	var code, detail, pointer string
+	var schema *SchemaDigest
 	err = fields(b, func(f wireField) error {
 		switch f.number {
 		case itemOriginal:
@@ -206,11 +217,13 @@ func decodeItem(b []byte) (it Item, err error) {
 			return f.setFormat(&it.Format)
 		case itemCount:
 			return f.setCount(&it.Count)
+		case itemSchema:
+			return f.setSchema(&schema)
 		}
 		return nil
 	})
 	if code != "" {
-		it.Refusal = &Refusal{Code: Code(code), Detail: detail, Pointer: pointer}
+		it.Refusal = &Refusal{Code: Code(code), Detail: detail, Pointer: pointer, Schema: schema}
 	} else if err == nil && it.OccurredAt.IsZero() {
 		err = errNoTime
 	}

@@ -26,7 +26,8 @@ func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, ra
 		if events++; events > MaxEvents {
 			return ErrTooManyEvents
 		}
-		s.line(text, indented, func(raw []byte, doc *jsonb.Doc, refusal *Refusal) { yield(line, raw, doc, refusal) })
+		s.single(text, func(raw []byte, doc *jsonb.Doc, refusal *Refusal) { yield(line, raw, doc, refusal) },
+			func(_, column int) string { return fmt.Sprintf(" at column %d", indented+column) })
 	}
 	if events == 0 {
 		return ErrNoEvents
@@ -34,8 +35,16 @@ func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, ra
 	return nil
 }
 
-// line reads one line without white space around it, of which there were indented characters before.
-func (s *Splitter) line(text []byte, indented int, yield func([]byte, *jsonb.Doc, *Refusal)) {
+// One calls yield for a text that was cut out of a body before and is to be one event, with its document or the fault that
+// makes it unfit: what Lines says of a line of this text, but for the places, which are told with lines.
+func (s *Splitter) One(text []byte, maxEventBytes int, yield func(doc *jsonb.Doc, refusal *Refusal)) {
+	s.scanner.MaxBytes = maxEventBytes
+	s.single(text, func(_ []byte, doc *jsonb.Doc, refusal *Refusal) { yield(doc, refusal) },
+		func(line, column int) string { return fmt.Sprintf(" at line %d, column %d", line, column) })
+}
+
+// single reads a text without white space around it that is to be one event.
+func (s *Splitter) single(text []byte, yield func([]byte, *jsonb.Doc, *Refusal), place func(line, column int) string) {
 	sc := &s.scanner
 	sc.Reset(text)
 	if limit := sc.MaxBytes; limit > 0 && len(text) > limit { // before its syntax: what is kept of it is cut by this reason
@@ -44,18 +53,15 @@ func (s *Splitter) line(text []byte, indented int, yield func([]byte, *jsonb.Doc
 	}
 	var err error
 	if bytes.HasPrefix(text, []byte("\uFEFF")) {
-		err = sc.Fail("the line begins with a byte order mark")
+		err = sc.Fail("the text begins with a byte order mark")
 	} else if err = s.one(func(raw []byte, doc *jsonb.Doc, refusal *Refusal) {
 		if !sc.More() {
 			yield(raw, doc, refusal)
 		}
-	}, func(f *jsonb.Fault) string { return fmt.Sprintf(" at column %d", indented+f.Column) }); err == nil && sc.More() {
+	}, func(f *jsonb.Fault) string { return place(f.Line, f.Column) }); err == nil && sc.More() {
 		err = sc.Fail("text after the end of the JSON value")
 	}
 	if syntax, ok := errors.AsType[*jsonb.SyntaxError](err); ok {
-		yield(text, nil, &Refusal{
-			Code: CodeSyntax, Pointer: syntax.Pointer,
-			Detail: fmt.Sprintf("%s at column %d", syntax.Detail, indented+syntax.Column),
-		})
+		yield(text, nil, &Refusal{Code: CodeSyntax, Pointer: syntax.Pointer, Detail: syntax.Detail + place(syntax.Line, syntax.Column)})
 	}
 }

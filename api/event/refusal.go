@@ -1,5 +1,7 @@
 package event
 
+import "crypto/sha256"
+
 // Code is the stable, machine-readable reason for which an event was refused or could not be stored.
 type Code string
 
@@ -24,11 +26,20 @@ const (
 	CodeStrict            Code = "request.strict"      // valid, but refused together with an invalid one
 	CodeUndecodable       Code = "store.undecodable"   // what travelled on the stream cannot be read back
 	CodeStore             Code = "store.refused"       // PostgreSQL refused it as data
+
+	// Why a Failure cannot be replayed.
+	CodeNoOriginal    Code = "replay.no_original"    // it was left out, or is only its first part
+	CodeNoApplication Code = "replay.no_application" // whose it is could not be read, or is gone
 )
+
+// SchemaDigest names a JSON Schema by its content: the SHA-256 of its JSON as the application log has it.
+type SchemaDigest [sha256.Size]byte
 
 // Refusal says why one event was refused.
 type Refusal struct {
 	Code    Code   `json:"code"`
 	Detail  string `json:"detail,omitempty"`
 	Pointer string `json:"pointer,omitempty"` // RFC 6901, from the event
+
+	Schema *SchemaDigest `json:"-"` // the schema that refused it; nil where none did
 }

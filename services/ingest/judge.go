@@ -42,14 +42,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 		e := readEvent{line: line}
 		if refusal == nil {
 			e.readable = true
-			e.Event, refusal = sub.form.format.Decode(doc, true)
-			e.Forget()
-			switch {
-			case sub.Credential == "":
-				e.ID = event.PublicID(e.ID)
-			case refusal == nil && event.Reserved(e.ID):
-				refusal = errReserved
-			}
+			e.Event, refusal = check.Decode(doc, sub.form.format, sub.Credential == "")
 		}
 		items, w.events = append(items, event.Item{Original: raw, Format: sub.form.format, Refusal: refusal}), append(w.events, e)
 	})
@@ -98,10 +91,6 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 	return receipt, nil
 }
 
-var errReserved = &event.Refusal{
-	Code: event.CodeConflict, Detail: "ids that begin with public: are those of web pages' events, which have no secret", Pointer: "/id",
-}
-
 // split calls read for every event of a body, with its line where lines are events.
 func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
 	w.splitter.Rewritten = sub.form.binary
@@ -117,7 +106,9 @@ func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *even
 
 // inLine tells where a refused event stands: with blank lines its number among the verdicts does not.
 func inLine(r *event.Refusal, line int) *event.Refusal {
-	return &event.Refusal{Code: r.Code, Detail: "line " + strconv.Itoa(line) + ": " + r.Detail, Pointer: r.Pointer}
+	numbered := *r
+	numbered.Detail = "line " + strconv.Itoa(line) + ": " + r.Detail
+	return &numbered
 }
 
 func unsplit(err error) error {

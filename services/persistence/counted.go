@@ -159,7 +159,7 @@ func (s *sums) add(r *record, cutOff event.Sequence) {
 	}
 }
 
-// queue writes the bits and adds to the Failures.
+// queue writes the bits and adds to the Failures. One that was discarded is open again: nobody has seen what is added.
 func (s *sums) queue(batch *pgx.Batch) {
 	if len(s.blocks) == 0 {
 		return
@@ -170,7 +170,7 @@ func (s *sums) queue(batch *pgx.Batch) {
 		FROM unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::bytea[]) AS i (hour, replica, block, bits)
 		WHERE c.hour = i.hour AND c.replica = i.replica AND c.block = i.block`, hours, replicas, numbers, bits)
 	if len(s.failures) > 0 {
-		batch.Queue(insertFailures+"(sequence) DO UPDATE SET events = f.events + excluded.events",
+		batch.Queue(insertFailures+"(sequence) DO UPDATE SET events = f.events + excluded.events, state = 'open'",
 			failureColumns(slices.SortedFunc(maps.Values(s.failures), bySequence))...)
 	}
 }

@@ -47,7 +47,7 @@ func (f *fixture) later() { f.clocked(time.Now().Add(time.Minute)) }
 func (f *fixture) traces(application uuid.UUID) map[string]int {
 	f.Helper()
 	found := map[string]int{}
-	for _, table := range []string{"events", "ledger", "duplicates", "sessions", "failures", "usage", "credential_usage", "types", "type_usage"} {
+	for _, table := range []string{"events", "ledger", "duplicates", "sessions", "failures", "usage", "credential_usage", "types", "type_usage", "replays"} {
 		if n := f.count("SELECT count(*) FROM persistence."+table+" WHERE application = $1", application); n > 0 {
 			found[table] = n
 		}

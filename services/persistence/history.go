@@ -61,7 +61,7 @@ func (p *Postgres) History(ctx context.Context, q Query) (*History, error) {
 	if len(h.Happenings) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(h.Happenings, func(a, b Happening) int {
+	slices.SortStableFunc(h.Happenings, func(a, b Happening) int {
 		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.Sequence.String(), b.Sequence.String()))
 	})
 	return h, nil
@@ -122,15 +122,4 @@ func (h *History) scanFailures(rows pgx.Rows) error {
 		h.tell(f.position.Time, string(f.outcome()), f.ID, f.Code, f.TraceID)
 	}
 	return nil
-}
-
-// outcome of what became a Failure.
-func (f *Failure) outcome() Outcome {
-	switch {
-	case f.Stage == string(StageIngest):
-		return Refused
-	case f.Code == string(event.CodeConflict):
-		return Conflict
-	}
-	return Failed
 }

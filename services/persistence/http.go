@@ -32,6 +32,8 @@ type Reader struct {
 	Eraser   *Eraser
 	// Retention tells what it would delete.
 	Retention *Retention
+	// Replays sends Failures through the door once more.
+	Replays *Replayer
 	// Tail has the final outcomes of all replicas.
 	Tail *Tail
 	Now  func() time.Time
@@ -50,7 +52,8 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	get("/v1/stats", kit.Handler(retried(r.Store.Stats), r.decodeStats, reply[Stats]))
 	get("/v1/sessions", kit.Handler(retried(r.Store.Sessions), r.decodeSessions, reply[SessionPage]))
 	handleSession(mux, r, observer)
-	get("/v1/failures", kit.Handler(retried(r.Store.Failures), r.decodeFailures, reply[FailurePage]))
+	handleFailures(mux, r, observer)
+	handleReplays(mux, r, observer)
 	handleApplications(mux, r, observer)
 	handleRetention(mux, r, observer)
 	handleStream(mux, r, observer)
@@ -114,10 +117,6 @@ func (r *Reader) decodeStats(ctx context.Context, req *http.Request) (Query, err
 		err = q.timed(r.Now())
 	}
 	return q, err
-}
-
-func (r *Reader) decodeFailures(ctx context.Context, req *http.Request) (Query, error) {
-	return r.decode(ctx, req, "application", "code", "from", "to", "limit", "cursor")
 }
 
 // decode reads a query and narrows it to what the sender may read.

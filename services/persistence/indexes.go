@@ -19,6 +19,9 @@ func indexes() []index {
 	return []index{
 		{"failures_event", "failures", "(application, event_id, sequence)"},
 		{"failures_session", "failures", "(session_id, sequence)"},
+		{"failures_kind", "failures", "(code, stage, state, received_at, sequence)"},
+		{"failures_application_kind", "failures", "(application, code, stage, state, received_at, sequence)"},
+		{"failures_schema", "failures", "(schema_digest) WHERE schema_digest IS NOT NULL"}, // whether one is still named
 		{"duplicates_event", "duplicates", "(application, id, sequence)"},
 		{"sessions_first", "sessions", "(application, first_at, session_id)"},
 	}

@@ -152,6 +152,9 @@ func (p *Postgres) keep(ctx context.Context, now time.Time) error {
 	if _, err := p.pool.Exec(ctx, "DELETE FROM persistence.counted WHERE hour < $1", now.Add(-duplicatesKept)); err != nil {
 		return fmt.Errorf("forget old counted items: %w", err)
 	}
+	if _, err := p.pool.Exec(ctx, "DELETE FROM persistence.replays WHERE finished_at < $1", now.Add(-replaysKept)); err != nil {
+		return fmt.Errorf("forget old replays: %w", err)
+	}
 	return nil
 }
 

@@ -23,8 +23,8 @@ var migrations embed.FS
 const Schema = "persistence"
 
 const (
-	// attempts at one transaction before its error is reported: deadlocks and missing partitions pass at once.
-	attempts = 3
+	// insertAttempts at one transaction before its error is reported: deadlocks and missing partitions pass at once.
+	insertAttempts = 3
 	// maxInsertTime bounds one transaction beyond its statements' time-outs, so that a dead connection is given up.
 	maxInsertTime = 30 * time.Second
 )
@@ -64,7 +64,7 @@ func (p *Postgres) Insert(ctx context.Context, records []*record) (Outcomes, err
 		if err == nil && p.Announce != nil {
 			p.Announce(ctx, done)
 		}
-		if err == nil || attempt == attempts || !passing(err) {
+		if err == nil || attempt == insertAttempts || !passing(err) {
 			return outcomes, err
 		}
 		p.days.forget()

@@ -29,7 +29,10 @@ type Query struct {
 	Application uuid.UUID
 	Category    string
 	Name        string
-	Code        string    // of failures
+	Code        string // of failures, as Stage and State
+	Stage       string
+	State       string
+	DryRun      bool      // of a replay
 	From, To    time.Time // From is included, To is not
 	Properties  []Property
 	Order       Order
@@ -156,6 +159,13 @@ func (q *Query) set(name, value string, application *string) (err error) {
 		q.Name = value
 	case "code":
 		q.Code = value
+	case "stage":
+		q.Stage, err = oneOf(name, value, string(StageIngest), string(StagePersistence))
+	case "state":
+		q.State, err = oneOf(name, value, stateOpen, stateReplayed, stateDiscarded)
+	case "dry_run":
+		value, err = oneOf(name, value, "true", "false")
+		q.DryRun = value == "true"
 	case "from":
 		q.From, err = parseTime(name, value)
 	case "to":
@@ -192,6 +202,14 @@ func (q *Query) setProperty(name, value string) error {
 	property, err := parseProperty(name, value)
 	q.Properties = append(q.Properties, property)
 	return err
+}
+
+// oneOf refuses what is none of the known values.
+func oneOf(name, value string, known ...string) (string, error) {
+	if !slices.Contains(known, value) {
+		return "", fault.New(fault.CodeParameter, name+" must be one of "+strings.Join(known, ", "))
+	}
+	return value, nil
 }
 
 // parseText refuses what no column can hold, and what is empty: a script whose variable is unset must not read all.

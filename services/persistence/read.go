@@ -1,7 +1,8 @@
 package persistence
 
 import (
-	"context"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -60,9 +61,32 @@ type Failure struct {
 	LeftOut        bool           `json:"original_left_out,omitempty"` // there were too many to keep every original
 	Format         string         `json:"format,omitempty"`            // of original where it is not native
 	TraceID        string         `json:"trace_id,omitempty"`
+	Attempt        *Attempted     `json:"attempt,omitempty"`       // absent: it was neither replayed nor discarded
+	SchemaDigest   string         `json:"schema_digest,omitempty"` // SHA-256 of the schema that refused it
 
-	position Position
-	size     int // bytes of the original
+	// Of one Failure alone: that schema where it is still known, and whether the policy declares it today.
+	Schema        json.RawMessage `json:"schema,omitempty"`
+	SchemaCurrent *bool           `json:"schema_current,omitempty"`
+
+	position       Position
+	size           int // bytes of the original
+	category, name string
+}
+
+// Attempted is what became of a Failure when it was last replayed or discarded.
+type Attempted struct {
+	At       string   `json:"at"`
+	Outcome  Outcome  `json:"outcome"` // as an Attempt's, or discarded
+	Code     string   `json:"code,omitempty"`
+	Detail   string   `json:"detail,omitempty"`
+	Pointers []string `json:"pointers,omitempty"`
+}
+
+func pointersOf(pointer string) []string {
+	if pointer == "" {
+		return nil
+	}
+	return []string{pointer}
 }
 
 // FailurePage is a page of failures, newest first.
@@ -71,41 +95,31 @@ type FailurePage struct {
 	NextCursor string    `json:"next_cursor,omitempty"`
 }
 
-const failureFields = "sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id, format, events"
+const failureFields = "sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated, trace_id, format, events, " +
+	"attempted_at, coalesce(attempt_outcome, ''), coalesce(attempt_code, ''), coalesce(attempt_detail, ''), coalesce(attempt_pointer, ''), schema_digest, " +
+	"coalesce(category, ''), coalesce(name, '')"
 
-// Failures returns a page.
-func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
-	var c conditions
-	if q.Application != uuid.Nil {
-		c.add("application = %s", q.Application)
-	}
-	if q.Code != "" {
-		c.add("code = %s", q.Code)
-	}
-	q.common(&c, "received_at", true)
-	rows, err := p.pool.Query(ctx, "SELECT "+failureFields+" FROM persistence.failures WHERE "+c.String()+fmt.Sprintf(" ORDER BY received_at DESC, sequence DESC LIMIT %d", q.Limit+1), c.args...)
-	if err != nil {
-		return FailurePage{}, fmt.Errorf("read failures: %w", err)
-	}
-	failures, more, err := collect(rows, q.Limit, scanFailure, func(f *Failure) int { return f.size })
-	if err != nil {
-		return FailurePage{}, fmt.Errorf("read failures: %w", err)
-	}
-	page := FailurePage{Failures: failures}
-	if more {
-		page.NextCursor = failures[len(failures)-1].position.String()
-	}
-	return page, nil
-}
+func scanFailure(row pgx.CollectableRow) (Failure, error) { return scanFailureAnd(row) }
 
-func scanFailure(row pgx.CollectableRow) (Failure, error) {
+// scanFailureAnd reads failureFields and what is asked for behind them.
+func scanFailureAnd(row pgx.CollectableRow, more ...any) (Failure, error) {
 	var f Failure
 	var received time.Time
 	var original []byte
 	var trace *uuid.UUID
 	var counted *int64
-	err := row.Scan(&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
-		&received, &original, &f.Truncated, &trace, &f.Format, &counted)
+	var attempted *time.Time
+	var last Attempted
+	var pointer string
+	var schema []byte
+	err := row.Scan(append([]any{&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
+		&received, &original, &f.Truncated, &trace, &f.Format, &counted,
+		&attempted, &last.Outcome, &last.Code, &last.Detail, &pointer, &schema, &f.category, &f.name}, more...)...)
+	if attempted != nil {
+		last.At, last.Pointers = event.FormatTimestamp(*attempted), pointersOf(pointer)
+		f.Attempt = &last
+	}
+	f.SchemaDigest = hex.EncodeToString(schema)
 	f.ReceivedAt, f.TraceID = event.FormatTimestamp(received), traceText(trace)
 	f.Public = f.Credential == "" && f.Application != nil // whose is unknown may have had one
 	f.position, f.size = Position{received, f.ID}, len(original)

@@ -101,7 +101,7 @@ func (l *library) serve(store *Postgres, ring *keyring.Keyring) string {
 	eraser, err := NewEraser(store, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
 	l.must(err)
 	server := httptest.NewServer(Handler(&Reader{
-		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Retention: l.kept, Tail: l.tail, Now: time.Now,
+		Store: store, Keys: ring, Admin: token, Operator: operator{}, Eraser: eraser, Retention: l.kept, Tail: l.tail, Replays: l.replayer(store, ring), Now: time.Now,
 	}, observer))
 	l.Cleanup(server.Close)
 	return server.URL

@@ -68,6 +68,7 @@ func (s *sweep) finish(ctx context.Context, tx pgx.Tx, now time.Time) error {
 		    SELECT FROM persistence.type_usage u WHERE u.application = $1 AND u.category = t.category AND u.name = t.name)`, application)
 	batch.Queue("DELETE FROM persistence.credential_usage WHERE application = $1 AND last_used_at < $2", application, end)
 	batch.Queue("UPDATE persistence.credential_usage SET last_event_at = NULL WHERE application = $1 AND last_event_at < $2", application, end)
+	batch.Queue("DELETE FROM persistence.replays WHERE application = $1 AND requested_at < $2", application, end)
 	batch.Queue(`
 		UPDATE persistence.erasures SET erased_to = $2, finished_at = CASE WHEN cut_off = $2 THEN $3::timestamptz END
 		WHERE application = $1`, application, [16]byte(s.cutOff), now)

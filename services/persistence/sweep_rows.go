@@ -215,7 +215,8 @@ func (s *sweep) oldFailures(ctx context.Context, tx pgx.Tx, now time.Time) (int6
 	return s.settled(ctx, tx, now, s.deleteFailures("session_id IS NULL AND position(convert_to(to_json($1::text)::text, 'UTF8') IN original) > 0"))
 }
 
-// deleteFailures erases a chunk, in the order of the index by which its rows are found.
+// deleteFailures erases a chunk, in the order of the index by which its rows are found. What was replayed is counted no
+// more as what it was.
 func (s *sweep) deleteFailures(rows string) string {
 	order := "received_at, sequence"
 	if s.session != "" {
@@ -225,8 +226,8 @@ func (s *sweep) deleteFailures(rows string) string {
 		DELETE FROM persistence.failures
 		WHERE sequence = ANY(ARRAY(
 		    SELECT sequence FROM persistence.failures WHERE ` + rows + ` AND sequence <= $2 ORDER BY ` + order + ` LIMIT $3
-		)) RETURNING application, sequence, received_at,
-		    CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END, category, name, coalesce(events, 1)`
+		)) RETURNING application, sequence, received_at, ` + failureOutcomeSQL + `, category, name,
+		    CASE state WHEN 'replayed' THEN 0 ELSE coalesce(events, 1) END`
 }
 
 // settled erases a chunk by one statement, and takes what it returns out of the counters.

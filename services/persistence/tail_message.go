@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 	"unicode/utf8"
@@ -104,6 +105,9 @@ func (r *record) failure() (f *Failure, omitted bool) {
 	}
 	if pointer := storable(r.refusal.Pointer); pointer != "" {
 		f.Pointers = append(f.Pointers, pointer)
+	}
+	if r.refusal.Schema != nil {
+		f.SchemaDigest = hex.EncodeToString(r.refusal.Schema[:])
 	}
 	if r.format != event.Native {
 		f.Format = r.format.String()

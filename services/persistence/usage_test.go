@@ -34,7 +34,7 @@ func (f *fixture) recounted(when string) {
 		    UNION ALL SELECT application, date_trunc('hour', received_at), 'duplicate', 1 FROM persistence.duplicates
 		    UNION ALL SELECT application, date_trunc('hour', received_at),
 		        CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END, coalesce(events, 1)
-		    FROM persistence.failures
+		    FROM persistence.failures WHERE state <> 'replayed'
 		) AS rows WHERE application IS NOT NULL AND application <> $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, uuid.Nil),
 		f.lines(`
 		SELECT application::text, hour::text, outcome, sum(events)::bigint FROM persistence.usage
@@ -45,7 +45,7 @@ func (f *fixture) recounted(when string) {
 		    UNION ALL SELECT application, date_trunc('hour', received_at), 'duplicate', category, name, 1 FROM persistence.duplicates
 		    UNION ALL SELECT application, date_trunc('hour', received_at),
 		        CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END, category, name, coalesce(events, 1)
-		    FROM persistence.failures
+		    FROM persistence.failures WHERE state <> 'replayed'
 		) AS rows WHERE application IS NOT NULL AND application <> $1 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`, uuid.Nil),
 		f.lines(`
 		SELECT application::text, hour::text, outcome, category, name, sum(events)::bigint FROM persistence.type_usage

@@ -20,6 +20,8 @@ type write struct {
 	tally    *tally
 	outcomes Outcomes
 	done     []*record // with their outcomes, for who listens
+
+	closing func() // takes what a replay closes out of the counters; nil: nothing is closed
 }
 
 func (w *write) settled(r *record, o Outcome) {
@@ -80,6 +82,9 @@ func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) 
 	sums, err := w.counted(ctx, counted)
 	if err != nil {
 		return nil, err
+	}
+	if w.closing != nil {
+		w.closing()
 	}
 	last := w.counters(stored)
 	sums.queue(last)
@@ -224,14 +229,14 @@ func (w *write) duplicates(ctx context.Context, records []*record) error {
 // insertFailures ends where it is said what becomes of those whose sequence is there.
 const insertFailures = `
 INSERT INTO persistence.failures AS f (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, trace_id, format, events,
-    session_id, category, name)
+    session_id, category, name, schema_digest)
 SELECT sequence, application, credential, event_id, code, detail,
     CASE pointer WHEN '' THEN '{}' ELSE ARRAY[pointer] END, stage, received_at, original, truncated, trace_id, format, events,
-    session_id, category, name
+    session_id, category, name, schema_digest
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[])
+    $9::timestamptz[], $10::bytea[], $11::boolean[], $12::uuid[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::bytea[])
 AS i (sequence, application, credential, event_id, code, detail, pointer, stage, received_at, original, truncated, trace_id, format, events,
-    session_id, category, name)
+    session_id, category, name, schema_digest)
 ON CONFLICT `
 
 // failures records what could not be stored; its key is the sequence that the refused event got.
@@ -256,6 +261,7 @@ func failureColumns(records []*record) []any {
 		originals, truncated, formats    = make([][]byte, n), make([]bool, n), make([]string, n)
 		events                           = make([]*int64, n)
 		sessions, categories, names      = make([]string, n), make([]string, n), make([]string, n)
+		schemas                          = make([][]byte, n)
 	)
 	for i, r := range records {
 		sequences[i], applications[i], traces[i] = r.sequence, optionalID(r.application), optionalID(r.traceID)
@@ -270,13 +276,17 @@ func failureColumns(records []*record) []any {
 		if r.count > 0 {
 			events[i] = &r.count
 		}
+		if r.refusal.Schema != nil {
+			schemas[i] = r.refusal.Schema[:]
+		}
 	}
 	return []any{
 		sequences, applications, credentials, ids, codes, details, pointers, stages, received, originals, truncated, traces, formats, events,
-		sessions, categories, names,
+		sessions, categories, names, schemas,
 	}
 }
 
+// failureOutcome is what became of what is a Failure; failureOutcomeSQL tells the same of its row.
 func failureOutcome(r *record) Outcome {
 	switch {
 	case r.stage == StageIngest:
@@ -286,6 +296,8 @@ func failureOutcome(r *record) Outcome {
 	}
 	return Failed
 }
+
+const failureOutcomeSQL = "CASE WHEN stage = 'ingest' THEN 'refused' WHEN code = 'id.conflict' THEN 'conflict' ELSE 'failed' END"
 
 // settleNew settles the records whose sequences come back as inserted; the others were settled before, or are in the
 // batch twice: a producer that got no answer from Redis may have made two entries.

@@ -87,7 +87,7 @@ func (c *config) validate() error {
 	return errors.Join(append(errs, err, c.serving.Validate())...)
 }
 
-// storeConns are for storing, erasing, retention, housekeeping, making indexes and probes, apart from those for reads: slow
+// storeConns are for storing, erasing, retention, replaying, housekeeping, making indexes and probes, apart from those for reads: slow
 // questions must not keep events from being stored.
 const storeConns = 6
 
@@ -157,9 +157,13 @@ func serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	replayer, err := persistence.NewReplayer(store, keys, time.Now, telemetry.Log, telemetry.Meter)
+	if err != nil {
+		return err
+	}
 	eraser.Remember(erased)
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
-	reader.Eraser, reader.Retention, reader.Tail, reader.Now = eraser, retention, tail, time.Now
+	reader.Eraser, reader.Retention, reader.Replays, reader.Tail, reader.Now = eraser, retention, replayer, tail, time.Now
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
 		return err
 	}
@@ -181,6 +185,8 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ops.Actor(ctx, schema.Then(func(ctx context.Context) error { return store.KeepIndexes(ctx, telemetry.Log) })))
 	g.Add(ops.Actor(ctx, schema.Then(eraser.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(retention.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(replayer.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(persistence.NewSchemas(store, keys, time.Now, telemetry.Log).Run)))
 	g.Add(ops.Actor(ctx, schema.Then(erased.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(sessions.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))

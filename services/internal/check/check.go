@@ -40,6 +40,20 @@ func Of(policy *registry.Policy, earlier *Rules) *Rules {
 	return r
 }
 
+// Schemas calls yield with every schema that is declared, by its digest.
+func (r *Rules) Schemas(yield func(event.SchemaDigest, registry.Schema) bool) {
+	for _, d := range r.types {
+		if digest := d.name(); digest != nil && !yield(*digest, d.text) {
+			return
+		}
+	}
+}
+
+// SchemaOf is the digest of the schema that is declared for a type; nil where there is none.
+func (r *Rules) SchemaOf(category, name string) *event.SchemaDigest {
+	return r.types[typeKey{category, name}].name()
+}
+
 // Judge judges events, one request after another, and keeps the memory that it needs for that. It is not safe for
 // concurrent use.
 type Judge struct {
@@ -90,14 +104,14 @@ func (j *Judge) eventType(e *event.Event) *event.Refusal {
 	case declared == nil:
 		return nil
 	case declared.unavailable:
-		return unavailable(e)
+		return declared.refused(unavailable(e))
 	case len(declared.text) == 0:
 		return nil
 	}
 	if s := declared.schema(); s != nil {
-		return j.data(e, s)
+		return j.data(e, declared, s)
 	}
-	return unavailable(e)
+	return declared.refused(unavailable(e))
 }
 
 // unavailable refuses events of a type whose declared schema never compiled. Accepting them unchecked would store for

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,9 @@ type declared struct {
 
 	once     sync.Once
 	compiled *schema.Schema // nil when the schema is faulty
+
+	named  sync.Once
+	digest event.SchemaDigest
 }
 
 // same tells whether another declaration says the same.
@@ -38,8 +42,23 @@ func (d *declared) schema() *schema.Schema {
 	return d.compiled
 }
 
+// name is the digest of the schema's text; nil where there is none. It compiles nothing.
+func (d *declared) name() *event.SchemaDigest {
+	if d == nil || len(d.text) == 0 {
+		return nil
+	}
+	d.named.Do(func() { d.digest = sha256.Sum256(d.text) })
+	return &d.digest
+}
+
+// refused tells by which schema.
+func (d *declared) refused(r *event.Refusal) *event.Refusal {
+	r.Schema = d.name()
+	return r
+}
+
 // data checks an event's data against the schema of its type. An event without data is checked as if it had {}.
-func (j *Judge) data(e *event.Event, s *schema.Schema) *event.Refusal {
+func (j *Judge) data(e *event.Event, d *declared, s *schema.Schema) *event.Refusal {
 	if j.err != nil {
 		return nil
 	}
@@ -52,13 +71,13 @@ func (j *Judge) data(e *event.Event, s *schema.Schema) *event.Refusal {
 	mismatches, err := s.Validate(doc.Root(), &j.account)
 	switch {
 	case errors.Is(err, schema.ErrTooCostly):
-		return &event.Refusal{Code: event.CodeTooCostly, Detail: err.Error(), Pointer: "/data"}
+		return d.refused(&event.Refusal{Code: event.CodeTooCostly, Detail: err.Error(), Pointer: "/data"})
 	case errors.Is(err, schema.ErrSpent):
-		return &event.Refusal{Code: event.CodeTooCostly, Detail: err.Error() + "; send fewer events at once", Pointer: "/data"}
+		return d.refused(&event.Refusal{Code: event.CodeTooCostly, Detail: err.Error() + "; send fewer events at once", Pointer: "/data"})
 	case err != nil:
 		j.err = err
 	case len(mismatches) > 0:
-		return mismatch(mismatches)
+		return d.refused(mismatch(mismatches))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -77,6 +78,10 @@ func TestSchema(t *testing.T) {
 			Code: event.CodeTooCostly, Pointer: "/data", Detail: "too large for its schema: checking it would take too long, or too much memory",
 		}},
 	} {
+		if tt.want != nil { // the refusal names the schema
+			digest := event.SchemaDigest(sha256.Sum256([]byte(tt.schema)))
+			tt.want.Schema = &digest
+		}
 		_, got := judge(declaring(tt.schema)).Event(pageview(t, tt.data), received, received)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -103,6 +108,8 @@ func TestFaultySchema(t *testing.T) {
 		for range 2 {
 			if _, refusal := j.Event(pageview(t, ""), received, received); refusal == nil || refusal.Code != event.CodeSchemaUnavailable {
 				t.Errorf("%s: got %+v", faulty, refusal)
+			} else if refusal.Schema == nil || *refusal.Schema != sha256.Sum256([]byte(faulty)) {
+				t.Errorf("%s is not named: %x", faulty, refusal.Schema)
 			}
 		}
 	}

@@ -147,7 +147,7 @@ func (f *Follower) read(ctx context.Context, current *ring, tail string, begin t
 		position = m.ID
 		reached = reached || position == tail
 	}
-	f.ring.ring.Store(next.ring(position, current))
+	f.ring.replace(next.ring(position, current))
 	if reached {
 		f.ring.prove(begin)
 	}
@@ -185,7 +185,7 @@ func (f *Follower) snapshot(ctx context.Context) error {
 	}
 	before := f.ring.ring.Load()
 	next.keepNewer(before)
-	f.ring.ring.Store(next.ring(fields[registry.FieldTail], before))
+	f.ring.replace(next.ring(fields[registry.FieldTail], before))
 	f.ring.prove(begin)
 	f.log.InfoContext(ctx, "application log read", "applications", len(next.applications))
 	return nil

@@ -5,6 +5,8 @@ package keyring
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +41,8 @@ type ring struct {
 	origins  func() map[string]struct{}       // of all applications; collected when a browser first asks
 	rules    map[uuid.UUID]*check.Rules
 	signing  *signingKeys
-	position string // id of the newest log entry that is in it
+	replaced chan struct{} // closed when another ring takes this one's place
+	position string        // id of the newest log entry that is in it
 
 	unreadable map[string]struct{} // client ids of applications whose record cannot be read
 }
@@ -186,6 +189,38 @@ func (k *Keyring) Application(reference string) *registry.Application {
 	return r.byName[reference]
 }
 
+// Rules returns an application, and the rules by which its events are judged now; nil when there is none.
+func (k *Keyring) Rules(application uuid.UUID) (*registry.Application, *check.Rules) {
+	r := k.ring.Load()
+	if r == nil {
+		return nil, nil
+	}
+	return r.byUID[application], r.rules[application]
+}
+
+// AllRules returns the rules of every application, and a channel that is closed when they may have changed. Before the
+// log was read it waits for that: nil then, where ctx ended.
+func (k *Keyring) AllRules(ctx context.Context) (all iter.Seq[*check.Rules], changed <-chan struct{}) {
+	for {
+		beat := *k.beat.Load()
+		if r := k.ring.Load(); r != nil {
+			return maps.Values(r.rules), r.replaced
+		}
+		select {
+		case <-beat:
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+// replace puts a ring in the place of the one before.
+func (k *Keyring) replace(next *ring) {
+	if before := k.ring.Swap(next); before != nil {
+		close(before.replaced)
+	}
+}
+
 // newRing indexes applications by everything that is looked up. before is the ring that it follows, or nil.
 func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[string]struct{}, position string, before *ring) *ring {
 	r := &ring{
@@ -194,7 +229,7 @@ func newRing(applications map[uuid.UUID]*registry.Application, unreadable map[st
 		byKey:    make(map[keyOf]grant, 2*len(applications)),
 		byClient: make(map[string]*registry.Application, len(applications)),
 		rules:    make(map[uuid.UUID]*check.Rules, len(applications)),
-		position: position, unreadable: unreadable,
+		position: position, unreadable: unreadable, replaced: make(chan struct{}),
 	}
 	r.origins = sync.OnceValue(r.originsOf)
 	for _, a := range applications {
