@@ -113,7 +113,7 @@ func (b *browser) text() string {
 func (b *browser) submit(selector string) {
 	b.t.Helper()
 	evaluate[bool](b, "window.before = true")
-	b.do(chromedp.Click(selector, chromedp.ByQuery))
+	b.do(chromedp.Click(chromedp.CSS(selector)))
 	b.arrived()
 }
 
@@ -135,7 +135,7 @@ func (b *browser) arrived() {
 func (b *browser) login(token string) {
 	b.t.Helper()
 	b.open("/login")
-	b.do(chromedp.SendKeys("input[name=token]", token, chromedp.ByQuery))
+	b.do(chromedp.SendKeys(chromedp.CSS("input[name=token]"), token))
 	b.submit("form[action='/login'] button")
 }
 

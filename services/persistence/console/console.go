@@ -50,7 +50,9 @@ func New(o Options) (*Console, error) {
 func (c *Console) Handler() *http.ServeMux {
 	pages := http.NewServeMux()
 	c.route(pages)
-	guarded := secured(http.NewCrossOriginProtection().Handler(pages))
+	own := http.NewCrossOriginProtection()
+	own.SetDenyHandler(http.HandlerFunc(c.foreign))
+	guarded := secured(own.Handler(pages))
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", c.API)
 	mux.Handle("/openapi.yaml", c.API)
@@ -62,6 +64,11 @@ func (c *Console) Handler() *http.ServeMux {
 		guarded.ServeHTTP(w, r)
 	})
 	return mux
+}
+
+// foreign refuses what another site's page has sent. It is shown as to a stranger: nobody asked for it.
+func (c *Console) foreign(w http.ResponseWriter, r *http.Request) {
+	c.fail(&visit{client: &client{api: c.API, outer: r}, c: c, w: w, r: r}, fault.New(fault.CodeForbidden, "this form was sent from the page of another site"))
 }
 
 // wantsPage tells a browser from a program.
