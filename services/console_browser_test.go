@@ -38,6 +38,9 @@ func newBrowser(t *testing.T, base string) *browser {
 	t.Cleanup(end)
 	ctx, leave := chromedp.NewContext(ctx)
 	t.Cleanup(leave)
+	if err := chromedp.Do(ctx); err != nil { // by the first one the browser starts, and with its context it would end
+		t.Fatal(err)
+	}
 	b := &browser{t: t, ctx: ctx, base: base}
 	b.do(chromedp.EmulateViewport(1280, 900))
 	said := chromedp.Console(ctx)
@@ -89,12 +92,16 @@ func evaluate[T any](b *browser, script string) T {
 // until waits until an expression is true in the page.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
-		body := evaluate[string](b, "location.href + '\\n' + document.body.innerText.slice(0, 1500)")
-		b.t.Fatalf("waited until %s: %v\n%s", expression, err, body)
-	}
+	eventually(b.t, func() error {
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second) // a page that is on its way answers no question
+		defer cancel()
+		so, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err == nil && !so {
+			body, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + ' ' + document.body.innerText.slice(0, 1500)"))
+			err = fmt.Errorf("it is not so that %s, at %s", expression, body)
+		}
+		return err
+	})
 }
 
 // path is where the browser is.

@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -72,6 +73,12 @@ func (p *people) furnish() {
 		found, err := p.failures(p.shop)
 		if err == nil && len(found) != 8 {
 			err = fmt.Errorf("%d failures", len(found))
+		}
+		if err == nil { // and the schema is kept that has refused them
+			status, one := p.do(http.MethodGet, p.persistence.URL+"/v1/failures/"+found[0].ID, "Bearer "+p.shop.key, nil)
+			if !bytes.Contains(one, []byte(`"schema":`)) {
+				err = fmt.Errorf("without its schema: %d %s", status, one)
+			}
 		}
 		return err
 	})

@@ -71,6 +71,7 @@ func (b *browser) examine(name, word string) {
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)
+		b.until(`document.getAnimations().every((a) => a.playState !== "running")`)
 		b.axe(name + " in " + scheme)
 		b.shoot(name + "-" + scheme)
 	}
@@ -174,7 +175,7 @@ func (b *browser) mends(p *people) {
 	b.t.Helper()
 	b.open("/failures?state=open&code=schema.mismatch")
 	b.examine("failures", "/data/host")
-	b.open(evaluate[string](b, `document.querySelector("tbody th a").getAttribute("href")`))
+	b.open(evaluate[string](b, `[...document.querySelectorAll("tbody tr")].find((row) => row.textContent.includes("maxLength")).querySelector("th a").getAttribute("href")`))
 	failure := b.path()
 	b.examine("failure", "must be of type string, not number")
 	if n := evaluate[int](b, `document.querySelectorAll(".json mark").length`); n < 2 {

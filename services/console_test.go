@@ -27,6 +27,15 @@ func TestConsoleKeepsSessions(t *testing.T) {
 			t.Errorf("a wrong token is answered %d %v %.200s", got.status, got.header, got.body)
 		}
 	}
+	limited := 0
+	for n := range 120 { // who guesses is slowed down by the address, and nobody else is
+		if got := s.ask(http.MethodPost, "/login", url.Values{"token": {fmt.Sprint("guess", n)}}); got.status == http.StatusTooManyRequests {
+			limited++
+		}
+	}
+	if limited < 10 {
+		t.Errorf("of 120 guesses %d are limited", limited)
+	}
 	cookie := s.login(adminToken)
 	if !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" || cookie.MaxAge <= 0 || len(cookie.Value) != 43 {
 		t.Errorf("the cookie is %v", cookie)
@@ -122,8 +131,9 @@ func TestConsoleBesideTheAPI(t *testing.T) {
 		{"/openapi.yaml", "*/*", 200, "application/yaml"},
 		{"/nothing", "text/html", 404, "text/html; charset=utf-8"},
 		{"/nothing", "application/json", 404, "application/problem+json"},
+		{"/static/nothing", "text/css", 404, "text/plain; charset=utf-8"},
 		{"/sessions/nothing", "*/*", 404, "text/html; charset=utf-8"},
-		{"/healthz", "*/*", 200, "text/plain; charset=utf-8"},
+		{"/healthz", "*/*", 200, "application/json"},
 	} {
 		got := s.ask(http.MethodGet, c.path, nil, "Accept", c.accept)
 		if got.status != c.status || got.header.Get("Content-Type") != c.mediaType {
@@ -277,7 +287,7 @@ func (p *people) withoutScriptsReplay(s *surfer, has func(page, where string, wa
 	page := s.get("/failures?code=schema.mismatch&application=shop/web-shop")
 	path := linkIn(page, "/failures/")
 	page = s.get(path)
-	has(page, "the failure", "schema.mismatch", "/data/host", "/data/path", "<mark>", `<del><code>7</code></del>`, "maxLength", "today&#39;s")
+	has(page, "the failure", "schema.mismatch", "/data/host", "/data/path", "<mark>", `<del><code>7</code></del>`, "maxLength", "today's")
 	tried := s.ask(http.MethodPost, path+"/replay", url.Values{"dry_run": {"true"}})
 	has(tried.body, "the dry run", "Dry run", "refused")
 	p.mustAdmin(http.MethodPut, p.shop.path(), map[string]any{"namespace": "shop", "name": "web-shop", "policy": map[string]any{}})

@@ -163,7 +163,7 @@ func serve(ctx context.Context, c config) error {
 	}
 	eraser.Remember(erased)
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
-	reader.Eraser, reader.Retention, reader.Replays, reader.Tail, reader.Now = eraser, retention, replayer, tail, time.Now
+	reader.Eraser, reader.Retention, reader.Replays, reader.Tail, reader.Now, reader.Backlog = eraser, retention, replayer, tail, time.Now, keeper
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
 		return err
 	}

@@ -53,15 +53,19 @@ func (c *Console) Handler() *http.ServeMux {
 	own := http.NewCrossOriginProtection()
 	own.SetDenyHandler(http.HandlerFunc(c.foreign))
 	guarded := secured(own.Handler(pages))
+	missing := secured(c.Observer.Route("/", c.visited(nowhere)))
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", c.API)
 	mux.Handle("/openapi.yaml", c.API)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := pages.Handler(r); pattern == "" && !wantsPage(r) {
+		switch _, pattern := pages.Handler(r); {
+		case pattern != "":
+			guarded.ServeHTTP(w, r)
+		case wantsPage(r):
+			missing.ServeHTTP(w, r)
+		default:
 			c.API.ServeHTTP(w, r) // which says that there is nothing, as to any client
-			return
 		}
-		guarded.ServeHTTP(w, r)
 	})
 	return mux
 }
@@ -103,9 +107,11 @@ func (c *Console) route(mux *http.ServeMux) {
 	page("GET /applications/{uid}", c.application)
 	page("GET /tail", c.tail)
 	page("GET /tail/stream", c.stream)
-	open("GET /", func(v *visit) error {
-		return &refusal{fault.ProblemOf(fault.New(fault.CodeNotFound, "there is nothing at "+v.r.URL.Path))}
-	})
+}
+
+// nowhere is every page that there is not.
+func nowhere(v *visit) error {
+	return fault.New(fault.CodeNotFound, "there is no page at "+v.r.URL.Path)
 }
 
 // visit is one request of a browser.

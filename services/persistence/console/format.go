@@ -220,7 +220,7 @@ func query(pairs ...string) string {
 func inputTime(at string) string {
 	t, err := event.ParseTimestamp(at)
 	if err != nil {
-		return at
+		return "" // the field takes nothing else; what is wrong is told beside the form
 	}
 	return t.UTC().Format("2006-01-02T15:04:05")
 }

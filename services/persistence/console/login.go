@@ -104,7 +104,6 @@ func (c *Console) logout(v *visit) error {
 		return fault.Wrap(fault.CodeUnavailable, "the store cannot end the session now", err)
 	}
 	http.SetCookie(v.w, cookie("", -1))
-	v.w.Header().Set("Clear-Site-Data", `"cache"`)
 	return v.redirect("/login?out=yes")
 }
 

@@ -123,7 +123,7 @@ func (t *timeline) arrange() {
 const laneHeight, pictureWidth, pictureMargin = 22, 1000, 8
 
 // Height of the picture.
-func (t *timeline) Height() int { return laneHeight * max(len(t.Lanes), 1) }
+func (t timeline) Height() int { return laneHeight * max(len(t.Lanes), 1) }
 
 // place of a moment between the ends of a picture.
 func place(since, whole time.Duration) string {

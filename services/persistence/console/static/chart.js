@@ -29,6 +29,10 @@
     return found;
   }
 
+  // A whole day by its date, and a moment within one by its hour, both of UTC.
+  const date = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" });
+  const label = (tick) => (tick % 86400 === 0 ? date : hour).format(new Date(tick * 1000));
   const short = new Intl.NumberFormat(undefined, { notation: "compact" });
   let plot;
   function draw() {
@@ -42,7 +46,7 @@
       cursor: { points: { size: 7 } },
       scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.05)] } },
       axes: [
-        { stroke: dim, grid, ticks: grid },
+        { stroke: dim, grid, ticks: grid, values: (_, ticks) => ticks.map(label) },
         { stroke: dim, grid, ticks: grid, size: 56, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? short.format(n) : "")) },
       ],
       series: [
