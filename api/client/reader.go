@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -55,20 +56,26 @@ type Stored struct {
 // the next page when all of one were taken, and goes on where it was after an outage of at most Config.RetryFor. An error
 // is the last that it yields; it is an *AnswerError where there was an answer.
 func (r *Reader) Events(ctx context.Context, filter url.Values) iter.Seq2[Stored, error] {
-	return func(yield func(Stored, error) bool) {
+	return pages[Stored](ctx, r, "", filter)
+}
+
+// pages follows cursors from one page to the next.
+func pages[Row any](ctx context.Context, r *Reader, path string, filter url.Values) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
 		query := url.Values{}
 		maps.Copy(query, filter)
 		for {
-			var page struct {
-				Events     []Stored `json:"events"`
-				NextCursor string   `json:"next_cursor"`
+			var page struct { // which has one of the two
+				Events     []Row  `json:"events"`
+				Failures   []Row  `json:"failures"`
+				NextCursor string `json:"next_cursor"`
 			}
-			if err := r.get(ctx, query, &page); err != nil {
-				yield(Stored{}, err)
+			if err := r.ask(ctx, http.MethodGet, path, query, &page); err != nil {
+				yield(*new(Row), err)
 				return
 			}
-			for _, e := range page.Events {
-				if !yield(e, nil) {
+			for _, row := range append(page.Events, page.Failures...) {
+				if !yield(row, nil) {
 					return
 				}
 			}
@@ -83,19 +90,26 @@ func (r *Reader) Events(ctx context.Context, filter url.Values) iter.Seq2[Stored
 // maxPage bounds what is read of an answer: a page ends behind 8 MiB of data, with the event that passes them.
 const maxPage = 32 << 20
 
-// get reads an answer of 200, and tries again where that may help.
-func (r *Reader) get(ctx context.Context, query url.Values, into any) error {
+// ask reads an answer of 2xx, and tries again where that may help. path is one beside /v1/events; "": that itself.
+func (r *Reader) ask(ctx context.Context, method, path string, query url.Values, into any) error {
 	c := r.client
+	target := c.config.URL
+	if path != "" {
+		target = target[:strings.LastIndexByte(target, '/')+1] + path
+	}
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
 	d := delivery{client: c, began: time.Now(), giveUp: c.config.RetryFor}
 	return d.try(ctx, func() error {
-		return c.keyed(ctx, func(key string) error { return c.getOnce(ctx, query, key, into) })
+		return c.keyed(ctx, func(key string) error { return c.askOnce(ctx, method, target, key, into) })
 	})
 }
 
-func (c *Client) getOnce(ctx context.Context, query url.Values, key string, into any) error {
+func (c *Client) askOnce(ctx context.Context, method, target, key string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.URL+"?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
@@ -113,11 +127,11 @@ func (c *Client) getOnce(ctx context.Context, query url.Values, key string, into
 		return fmt.Errorf("read answer: %w", err)
 	case len(content) > maxPage:
 		return &AnswerError{Status: response.StatusCode, Detail: fmt.Sprintf("the answer is larger than %d bytes", maxPage)}
-	case response.StatusCode != http.StatusOK:
+	case response.StatusCode/100 != 2:
 		_, err := read(response, content, nil, secrets)
 		return err
-	case json.Unmarshal(content, into) != nil:
-		return &AnswerError{Status: response.StatusCode, Detail: "not understood: it is no page of events"}
+	case into != nil && json.Unmarshal(content, into) != nil:
+		return &AnswerError{Status: response.StatusCode, Detail: "not understood: it is no answer of TheEye's"}
 	}
 	return nil
 }

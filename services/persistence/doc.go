@@ -21,6 +21,11 @@
 // (erased.go); Eraser.Run sweeps what is stored, chunk by chunk (sweep.go), and knows when nothing can come any more
 // (sweep.carryOut has the argument).
 //
+// A Failure goes through the door once more by Replayer (replay.go): judged by today's policy as ingest judges
+// (replay_judge.go), stored as a batch is, in one transaction with what became of it (replay_store.go). Replays of many are
+// rows that any replica carries out (replay_job.go). Schemas keeps what policies have declared, so that a Failure shows the
+// schema that refused it (schemas.go).
+//
 // Retention.Round deletes what is due by itself: days whole (retention_days.go), else by the same sweep; when an event is
 // due is one file without I/O at its top (retention_policy.go), and retention_due.go tells it beforehand.
 package persistence

@@ -2,15 +2,12 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/theeye-dev/theeye/api/event"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // failureKind is a range of an index that has Failures in the order of their receipt: of one application, or of all.
@@ -65,114 +62,123 @@ func (p *Postgres) failureKinds(ctx context.Context, q *Query) ([]failureKind, e
 	return kinds, nil
 }
 
-// failureKindsSQL jumps through an index from one kind to the next.
+// failureKindsSQL jumps through an index from one kind to the next, until it comes to what is not asked for.
 func (q *Query) failureKindsSQL() (sql string, args []any) {
-	var within, asked conditions
-	if q.Application != uuid.Nil {
-		within.add("f.application = %s", q.Application)
-	}
+	var c conditions
+	columns, from, same := []string{"code", "stage", "state"}, []string{"''", "''", "''"}, []string{"true"}
 	if q.Code != "" {
-		within.add("f.code = %s", q.Code)
+		c.add("%s::text", q.Code)
+		from[0], same = c.clauses[0], append(same, "n.code = "+c.clauses[0])
 	}
-	asked.args = within.args
+	if q.Application != uuid.Nil {
+		c.clauses = nil
+		c.add("%s::uuid", q.Application)
+		columns, from, same = append([]string{"application"}, columns...), append(c.clauses, from...), append(same, "n.application = "+c.clauses[0])
+	}
+	listed := strings.Join(columns, ", ")
+	next := func(comparison, key string) string {
+		return "(SELECT " + listed + " FROM persistence.failures WHERE (" + listed + ") " + comparison + " (" + key + ") ORDER BY " + listed +
+			" LIMIT 1) n WHERE " + strings.Join(same, " AND ")
+	}
+	c.clauses = nil
 	if q.Stage != "" {
-		asked.add("stage = %s", q.Stage)
+		c.add("stage = %s", q.Stage)
 	}
 	if q.State != "" {
-		asked.add("state = %s", q.State)
+		c.add("state = %s", q.State)
 	}
-	next := func(more string) string {
-		return "SELECT f.code, f.stage, f.state FROM persistence.failures f WHERE " + within.String() + more +
-			" ORDER BY f.code, f.stage, f.state LIMIT 1"
-	}
-	return "WITH RECURSIVE kinds AS ((" + next("") + ") UNION ALL SELECT n.* FROM kinds k CROSS JOIN LATERAL (" +
-		next(" AND (f.code, f.stage, f.state) > (k.code, k.stage, k.state)") + ") n) SELECT code, stage, state FROM kinds WHERE " +
-		asked.String() + fmt.Sprintf(" LIMIT %d", maxFailureKinds), asked.args
+	return "WITH RECURSIVE kinds AS (SELECT n.* FROM " + next(">=", strings.Join(from, ", ")) +
+		" UNION ALL SELECT n.* FROM kinds k CROSS JOIN LATERAL " + next(">", "k."+strings.Join(columns, ", k.")) +
+		") SELECT code, stage, state FROM kinds WHERE " + c.String() + fmt.Sprintf(" LIMIT %d", maxFailureKinds), c.args
 }
 
 // failuresSQL reads each kind along its index, as far as a page may need it, and then whole the first rows of those. also is
 // a further condition, "" for none.
 func (q *Query) failuresSQL(kinds []failureKind, columns string, newest bool, also string) (sql string, args []any) {
-	var c conditions
-	source := q.failureRanges(&c, kinds, newest)
+	r := q.failureRange(kinds, newest)
 	if also != "" {
-		c.clauses = append(c.clauses, also)
-	}
-	order := " ORDER BY received_at, sequence"
-	if newest {
-		order = " ORDER BY received_at DESC, sequence DESC"
+		r.clauses = append(r.clauses, also)
 	}
 	limit := fmt.Sprintf(" LIMIT %d", q.Limit+1)
-	if source == "" {
-		return "SELECT " + columns + " FROM persistence.failures f WHERE " + c.String() + order + limit, c.args
+	if r.source == "" {
+		return "SELECT " + columns + " FROM persistence.failures f WHERE " + r.String() + r.ordered("f", r.key) + limit, r.args
 	}
-	page := "SELECT e.received_at, e.sequence FROM " + source + " CROSS JOIN LATERAL (SELECT f.received_at, f.sequence FROM persistence.failures f WHERE " +
-		c.String() + order + limit + ") e" + strings.NewReplacer("received_at", "e.received_at", "sequence", "e.sequence").Replace(order) + limit
+	first := r.key[len(r.key)-2:] // received_at, sequence
+	page := "SELECT e.received_at, e.sequence FROM " + r.source + " CROSS JOIN LATERAL (SELECT f.received_at, f.sequence FROM persistence.failures f WHERE " +
+		r.String() + r.ordered("f", r.key) + limit + ") e" + r.ordered("e", first) + limit
 	return "SELECT w.* FROM (" + page + ") page CROSS JOIN LATERAL (SELECT " + columns +
-		" FROM persistence.failures f WHERE f.sequence = page.sequence OFFSET 0) w" +
-		strings.NewReplacer("received_at", "page.received_at", "sequence", "page.sequence").Replace(order), c.args
+		" FROM persistence.failures f WHERE f.sequence = page.sequence OFFSET 0) w" + r.ordered("page", first), r.args
 }
 
-// failureRanges adds the conditions by which an index is read; of several kinds it returns a table.
-func (q *Query) failureRanges(c *conditions, kinds []failureKind, newest bool) (source string) {
-	if len(kinds) > 1 {
+// failureRange is a range of an index. It is written as a comparison of whole keys: no other index has the order that is
+// asked for, and so none is read from end to end for what the planner takes to be frequent.
+type failureRange struct {
+	conditions
+	source string   // the table of kinds, k; "" where no kind is asked for
+	key    []string // the index's columns
+	newest bool
+}
+
+// ordered is the order along the index, of a table's columns.
+func (r *failureRange) ordered(table string, columns []string) string {
+	direction := ""
+	if r.newest {
+		direction = " DESC"
+	}
+	return " ORDER BY " + table + "." + strings.Join(columns, direction+", "+table+".") + direction
+}
+
+func (q *Query) failureRange(kinds []failureKind, newest bool) *failureRange {
+	r := &failureRange{newest: newest}
+	var of []string
+	if q.Application != uuid.Nil {
+		r.add("%s::uuid", q.Application)
+		r.key, of = append(r.key, "application"), append(of, r.clauses[0])
+	}
+	if len(kinds) > 0 {
 		codes, stages, states := make([]string, len(kinds)), make([]string, len(kinds)), make([]string, len(kinds))
 		for i, k := range kinds {
 			codes[i], stages[i], states[i] = k.code, k.stage, k.state
 		}
-		c.add("unnest(%s::text[], %s::text[], %s::text[])", codes, stages, states)
-		source = c.clauses[0] + " AS k (code, stage, state)"
-		c.clauses = []string{"f.code = k.code", "f.stage = k.stage", "f.state = k.state"}
+		r.add("unnest(%s::text[], %s::text[], %s::text[]) AS k (code, stage, state)", codes, stages, states)
+		r.source = r.clauses[len(r.clauses)-1]
+		r.key, of = append(r.key, "code", "stage", "state"), append(of, "k.code", "k.stage", "k.state")
 	}
-	if len(kinds) == 1 {
-		c.add("f.code = %s", kinds[0].code)
-		c.add("f.stage = %s", kinds[0].stage)
-		c.add("f.state = %s", kinds[0].state)
+	r.key = append(r.key, "received_at", "sequence")
+	lower, upper := q.receipts(newest)
+	r.clauses = nil
+	for _, b := range []bound{lower, upper} {
+		r.add("(f."+strings.Join(r.key, ", f.")+") "+b.comparison+" ("+strings.Join(append(of, "%s::timestamptz", "%s::uuid"), ", ")+")", b.time, b.sequence)
 	}
-	if q.Application != uuid.Nil {
-		c.add("f.application = %s", q.Application)
-	}
-	q.common(c, "received_at", newest)
-	return source
+	return r
 }
 
-// failureQuestion asks for one Failure: own is whose it must be; uuid.Nil: anybody's.
-type failureQuestion struct{ id, own uuid.UUID }
-
-const oneFailure = `SELECT ` + failureFields + `,
-	(SELECT s.schema FROM persistence.schemas s WHERE s.digest = f.schema_digest)
-	FROM persistence.failures f WHERE sequence = $1 AND ($2::uuid IS NULL OR application = $2)`
-
-// Failure finds one with the schema that refused it; nil where there is none that is the sender's.
-func (p *Postgres) Failure(ctx context.Context, q failureQuestion) (*Failure, error) {
-	rows, err := p.pool.Query(ctx, oneFailure, [16]byte(q.id), optionalID(q.own))
-	if err != nil {
-		return nil, fmt.Errorf("read failure: %w", err)
-	}
-	failure, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Failure, error) {
-		var schema []byte
-		f, err := scanFailureAnd(row, &schema)
-		if utf8.Valid(schema) { // a faulty one may not be
-			f.Schema = schema
-		}
-		return f, err
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read failure: %w", err)
-	}
-	return &failure, nil
+// bound is an end of a range by receipt.
+type bound struct {
+	comparison string
+	time       pgtype.Timestamptz
+	sequence   [16]byte
 }
 
-// outcome of what became a Failure.
-func (f *Failure) outcome() Outcome {
+// receipts is the range by receipt that is asked for, behind a cursor: one bound at each end, for an index is entered by one.
+func (q *Query) receipts(newest bool) (lower, upper bound) {
+	lower = bound{">=", pgtype.Timestamptz{Time: q.From, Valid: true}, [16]byte{}}
+	upper = bound{"<", pgtype.Timestamptz{Time: q.To, Valid: true}, [16]byte{}}
+	if q.From.IsZero() {
+		lower.time = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	}
+	if q.To.IsZero() {
+		upper.time = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	}
+	if q.After == nil {
+		return lower, upper
+	}
+	after := pgtype.Timestamptz{Time: q.After.Time, Valid: true}
 	switch {
-	case f.Stage == string(StageIngest):
-		return Refused
-	case f.Code == string(event.CodeConflict):
-		return Conflict
+	case newest && (q.To.IsZero() || q.After.Time.Before(q.To)):
+		upper = bound{"<", after, q.After.Sequence}
+	case !newest && !q.After.Time.Before(q.From):
+		lower = bound{">", after, q.After.Sequence}
 	}
-	return Failed
+	return lower, upper
 }

@@ -46,8 +46,11 @@ func newPlanned(t *testing.T) *planned {
 		`INSERT INTO persistence.sessions SELECT session_id, application, min(occurred_at), max(occurred_at), count(*) FROM persistence.events GROUP BY 1, 2`,
 		`INSERT INTO persistence.usage SELECT application, date_trunc('hour', occurred_at), 'stored', 'w', count(*) FROM persistence.events GROUP BY 1, 2`,
 		`INSERT INTO persistence.type_usage SELECT application, date_trunc('hour', occurred_at), 'stored', category, name, 'w', count(*) FROM persistence.events GROUP BY 1, 2, 4, 5`,
-		`INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, session_id)
-		SELECT gen_random_uuid(), application, '1', id, 'field.missing', '', '{}', 'ingest', occurred_at, '', false, session_id FROM persistence.events`,
+		`INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated, session_id, state)
+		SELECT gen_random_uuid(), application, '1', id,
+		    CASE WHEN id::int % 1000 = 5 THEN 'id.conflict' WHEN id::int % 10 = 3 THEN 'schema.mismatch' ELSE 'field.missing' END, '', '{}',
+		    CASE WHEN id::int % 1000 = 5 THEN 'persistence' ELSE 'ingest' END, occurred_at, '', false, session_id,
+		    CASE WHEN id::int % 7 = 1 THEN 'replayed' WHEN id::int % 70 = 2 THEN 'discarded' ELSE 'open' END FROM persistence.events`,
 		`INSERT INTO persistence.duplicates (sequence, application, received_at, id) SELECT gen_random_uuid(), application, occurred_at, id FROM persistence.events`,
 		"ANALYZE persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage, persistence.failures, persistence.duplicates",
 	}

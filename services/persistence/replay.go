@@ -118,10 +118,11 @@ func (r *Replayer) step(ctx context.Context) (left bool, err error) {
 	}
 	defer end()
 	job.pause, job.now = r.pause, r.now()
-	if err := r.chunk(ctx, job); err != nil && !errors.Is(err, errElsewhere) {
-		return true, fmt.Errorf("replay %s: %w", job.id, err)
+	err = r.chunk(ctx, job)
+	if err == nil || errors.Is(err, errElsewhere) {
+		return true, nil
 	}
-	return true, nil
+	return true, fmt.Errorf("replay %s: %w", job.id, errors.Join(err, r.store.putBack(ctx, job)))
 }
 
 // chunk replays the next Failures of a job, the earliest first, or ends it.

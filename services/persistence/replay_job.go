@@ -88,7 +88,7 @@ func (job *replayJob) claim(ctx context.Context, tx querier) error {
 	batch.Queue("SELECT pg_try_advisory_xact_lock($1)", int64(replayLock)).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
 	batch.Queue(`
 		SELECT FROM persistence.replays WHERE id = $1 AND state = 'running' AND after_at = $2 AND after_sequence = $3
-		    AND NOT EXISTS (SELECT FROM persistence.replays WHERE stepped_at > clock_timestamp() - $4::interval)
+		    AND NOT EXISTS (SELECT FROM persistence.replays WHERE stepped_at > clock_timestamp() - $4::interval AND stepped_at <= clock_timestamp())
 		FOR UPDATE SKIP LOCKED`, job.id, job.of.After.Time, [16]byte(job.of.After.Sequence), job.pause).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			claimed = true
@@ -132,6 +132,15 @@ func (p *Postgres) noteDryRun(ctx context.Context, job *replayJob, found []*cand
 		}
 	}
 	job.move(found, attempts)
+	return nil
+}
+
+// putBack lets other replays go first: this one's next chunk has failed.
+func (p *Postgres) putBack(ctx context.Context, job *replayJob) error {
+	_, err := p.pool.Exec(ctx, "UPDATE persistence.replays SET stepped_at = clock_timestamp() WHERE id = $1 AND state = 'running'", job.id)
+	if err != nil {
+		return fmt.Errorf("put replay back: %w", err)
+	}
 	return nil
 }
 

@@ -106,6 +106,33 @@ func TestReplayThatCrashesWithinAChunk(t *testing.T) {
 	f.recounted("afterwards")
 }
 
+// TestReplayThatCannotGoOn lets others go first, and goes on when it can.
+func TestReplayThatCannotGoOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r := f.replayer(f.store, book{shop: {}, blog: {}})
+	f.manyRefused(shop, 3)
+	f.manyRefused(blog, 3)
+	_, err := f.pool.Exec(t.Context(), `
+		CREATE FUNCTION persistence.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order' USING ERRCODE = '58000'; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT ON persistence.events FOR EACH ROW WHEN (NEW.application = '`+shop.String()+`') EXECUTE FUNCTION persistence.refuse()`)
+	f.must(err)
+	stuck, other := f.begin(r, Query{Application: shop}), f.begin(r, Query{Application: blog})
+	failures := 0
+	for range 4 {
+		if _, err := r.step(t.Context()); err != nil {
+			failures++
+		}
+	}
+	f.same("the other", "finished 3", fmt.Sprint(f.progress(other.ID).State, " ", f.progress(other.ID).Done))
+	f.same("the first", "running 0", fmt.Sprint(f.progress(stuck.ID).State, " ", f.progress(stuck.ID).Done))
+	f.same("failures", 2, failures)
+	_, err = f.pool.Exec(t.Context(), "DROP TRIGGER refuse ON persistence.events")
+	f.must(err)
+	f.steps(r)
+	f.same("the first in the end", "finished 3", fmt.Sprint(f.progress(stuck.ID).State, " ", f.progress(stuck.ID).Done))
+}
+
 // TestReplicasReplayTogether: several at once never do a chunk twice, and keep the pause together.
 func TestReplicasReplayTogether(t *testing.T) {
 	t.Parallel()
@@ -151,7 +178,7 @@ func TestDryReplay(t *testing.T) {
 	replay = f.progress(replay.ID)
 	f.same("outcomes", map[string]int64{"stored": 3, "refused": 2}, replay.Outcomes)
 	f.same("codes", map[string]int64{"schema.mismatch": 2}, replay.Codes)
-	f.same("end", "finished true 5 5", fmt.Sprint(replay.State, replay.DryRun, " ", replay.Total, " ", replay.Done))
+	f.same("end", "finished true 5 5", fmt.Sprintf("%s %t %d %d", replay.State, replay.DryRun, replay.Total, replay.Done))
 	f.same("what it leaves", before, f.tables())
 }
 

@@ -179,14 +179,10 @@ func (p *Postgres) countFailures(ctx context.Context, q *Query) (total int64, er
 	if err != nil || len(kinds) == 0 {
 		return 0, err
 	}
-	var c conditions
-	source := q.failureRanges(&c, kinds, false)
-	sql := "SELECT count(*) FROM persistence.failures f WHERE " + c.String() + " AND " + uncounted
-	if source != "" {
-		sql = "SELECT sum(n.failures)::bigint FROM " + source + " CROSS JOIN LATERAL (SELECT count(*) AS failures FROM persistence.failures f WHERE " +
-			c.String() + " AND " + uncounted + ") n"
-	}
-	if err := p.pool.QueryRow(ctx, sql, c.args...).Scan(&total); err != nil {
+	r := q.failureRange(kinds, false)
+	sql := "SELECT sum(n.failures)::bigint FROM " + r.source + " CROSS JOIN LATERAL (SELECT count(*) AS failures FROM persistence.failures f WHERE " +
+		r.String() + " AND " + uncounted + ") n"
+	if err := p.pool.QueryRow(ctx, sql, r.args...).Scan(&total); err != nil {
 		return 0, fmt.Errorf("count failures: %w", err)
 	}
 	return total, nil

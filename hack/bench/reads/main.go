@@ -56,7 +56,7 @@ func parse(args []string) (*config, error) {
 	if err := fs.Parse(args); err != nil {
 		return nil, err //nolint:wrapcheck // printed by the flag package already
 	}
-	for _, text := range strings.Split(sizes, ",") {
+	for text := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1000 || len(c.sizes) > 0 && n <= c.sizes[len(c.sizes)-1] {
 			return nil, errors.New("-events must be growing numbers of at least 1000, separated by commas")

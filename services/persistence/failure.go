@@ -1,0 +1,54 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/api/event"
+)
+
+// failureQuestion asks for one Failure: own is whose it must be; uuid.Nil: anybody's.
+type failureQuestion struct{ id, own uuid.UUID }
+
+const oneFailure = `SELECT ` + failureFields + `,
+	(SELECT s.schema FROM persistence.schemas s WHERE s.digest = f.schema_digest)
+	FROM persistence.failures f WHERE sequence = $1 AND ($2::uuid IS NULL OR application = $2)`
+
+// Failure finds one with the schema that refused it; nil where there is none that is the sender's.
+func (p *Postgres) Failure(ctx context.Context, q failureQuestion) (*Failure, error) {
+	rows, err := p.pool.Query(ctx, oneFailure, [16]byte(q.id), optionalID(q.own))
+	if err != nil {
+		return nil, fmt.Errorf("read failure: %w", err)
+	}
+	failure, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Failure, error) {
+		var schema []byte
+		f, err := scanFailureAnd(row, &schema)
+		if utf8.Valid(schema) { // a faulty one may not be
+			f.Schema = schema
+		}
+		return f, err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read failure: %w", err)
+	}
+	return &failure, nil
+}
+
+// outcome of what became a Failure.
+func (f *Failure) outcome() Outcome {
+	switch {
+	case f.Stage == string(StageIngest):
+		return Refused
+	case f.Code == string(event.CodeConflict):
+		return Conflict
+	}
+	return Failed
+}
