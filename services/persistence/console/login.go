@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -135,7 +136,11 @@ func (v *visit) toLogin() error {
 	return v.redirect("/login?" + url.Values{"next": {next}}.Encode())
 }
 
+// redirect leads to another page of ours, and nowhere else.
 func (v *visit) redirect(to string) error {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+		return fmt.Errorf("redirect to %q, which is no path of ours", to)
+	}
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil
 }
