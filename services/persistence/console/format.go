@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"html/template"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ func (c *Console) functions() template.FuncMap {
 	return template.FuncMap{
 		"static": c.assets.url, "href": href, "count": count, "plural": plural, "compact": compact, "clip": clip, "ago": c.ago, "clock": clock,
 		"day": day, "duration": duration, "hue": hue, "outcomes": outcomes, "query": query, "text": text, "pretty": pretty, "add": func(a, b int) int { return a + b },
-		"named": func(who *access, uid any) string { return who.title(text(uid)) },
+		"somewhere": (*access).somewhere, "named": func(who *access, uid any) string { return who.title(text(uid)) },
 		"dict":  dict, "split": strings.Fields, "raw": func(s registry.Schema) json.RawMessage { return json.RawMessage(s) },
 		"clockable": clockable, "deref": func(b *bool) bool { return b != nil && *b }, "applications": applicationsText,
 	}
@@ -67,25 +68,20 @@ func (a *access) title(uid string) string {
 	return uid
 }
 
-// may tells whether somebody has a right, for one application or, with "", for all there are. The API decides; this is
-// for what is offered.
+// somewhere tells whether somebody has a right for any application.
+func (a *access) somewhere(verb string) bool {
+	if a == nil || a.Kind == "admin" {
+		return a != nil
+	}
+	return slices.ContainsFunc(a.Applications, func(m member) bool { return slices.Contains(m.Verbs, verb) })
+}
+
+// may tells whether somebody has a right for one application. The API decides; this is for what is offered.
 func (a *access) may(verb, uid string) bool {
-	if a == nil {
-		return false
+	if a == nil || a.Kind == "admin" {
+		return a != nil
 	}
-	if a.Kind == "admin" {
-		return true
-	}
-	for _, m := range a.Applications {
-		if m.UID == uid {
-			for _, v := range m.Verbs {
-				if v == verb {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.Applications, func(m member) bool { return m.UID == uid && slices.Contains(m.Verbs, verb) })
 }
 
 // count writes a number with thin spaces between its thousands.

@@ -83,7 +83,7 @@ func (c *Console) replay(v *visit) error {
 	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
 		return err
 	}
-	p.MayCancel = p.Running()
+	p.MayCancel = p.Running() && v.who.somewhere("update")
 	if v.fragment() {
 		return v.part("replay", "progress", p)
 	}
