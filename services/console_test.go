@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
@@ -72,6 +74,39 @@ func TestConsoleKeepsSessions(t *testing.T) {
 	}
 	if got := s.ask(http.MethodGet, "/", nil); got.status != http.StatusSeeOther {
 		t.Errorf("a session that was ended is answered %d", got.status)
+	}
+}
+
+// listens is a line of the metrics of a replica that has one listener.
+var listens = regexp.MustCompile(`(?m)^theeye_tail_listeners(\{[^}]*\})? 1$`)
+
+// TestConsoleStreamEndsWithItsSession: who logs out in one tab is told nothing more in another.
+func TestConsoleStreamEndsWithItsSession(t *testing.T) {
+	p := newPeople(t)
+	s := &surfer{t: t, base: p.persistence.URL}
+	s.login(adminToken)
+	ended := make(chan reply, 1)
+	go func() { ended <- s.ask(http.MethodGet, "/tail/stream", nil, "Accept", "text/event-stream") }()
+	eventually(t, func() error { // it listens
+		select {
+		case got := <-ended:
+			t.Fatalf("the stream ended at once: %d %s", got.status, got.body)
+		default:
+		}
+		status, metrics := p.do(http.MethodGet, p.persistence.OpsURL+"/metrics", "", nil)
+		if !listens.Match(metrics) {
+			return fmt.Errorf("nobody listens: %d", status)
+		}
+		return nil
+	})
+	s.ask(http.MethodPost, "/logout", url.Values{})
+	select {
+	case got := <-ended:
+		if got.status != http.StatusOK || !strings.Contains(got.body, "retry:") {
+			t.Errorf("the stream was answered %d %s", got.status, got.body)
+		}
+	case <-time.After(patience):
+		t.Fatal("the stream goes on")
 	}
 }
 

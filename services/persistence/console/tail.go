@@ -1,8 +1,11 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -51,10 +54,36 @@ func joined(wanted map[string]bool) string {
 	return strings.Join(list, ",")
 }
 
-// stream passes on the API's own. It looks at the right to listen itself, as long as it goes.
+// watch is how often a live tail looks whether its session is still there: who logs out in one tab has done so in all.
+const watch = 5 * time.Second
+
+// stream passes on the API's own, which looks at the token's right to listen itself, until the session ends.
 func (c *Console) stream(v *visit) error {
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode == "navigate" {
 		return fault.New(fault.CodeInvalid, "this is for the page of the live tail: /tail")
 	}
+	ctx, end := context.WithCancel(v.r.Context())
+	defer end()
+	go func() { // it ends with the stream
+		defer end()
+		c.watched(ctx, v.id)
+	}()
+	v.client.outer = v.r.WithContext(ctx)
 	return v.pass(v.w, "/v1/stream", filtered(v.r.URL.Query(), append(tailFields(), "outcome")...).values)
+}
+
+// watched returns when a session has ended. That the store does not answer ends none.
+func (c *Console) watched(ctx context.Context, id string) {
+	ticker := time.NewTicker(watch)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if _, err := c.Sessions.Token(ctx, id); errors.Is(err, errNoSession) {
+			return
+		}
+	}
 }
