@@ -45,10 +45,10 @@ func (c *client) request(ctx context.Context, method, path string, query url.Val
 }
 
 // do asks and reads an answer with a body into a value; nil: the body does not matter.
-func (c *client) do(method, path string, query url.Values, into any) (http.Header, error) {
+func (c *client) do(method, path string, query url.Values, into any) error {
 	request, err := c.request(c.outer.Context(), method, path, query)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	request.Header.Del("Accept-Encoding")
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
@@ -56,22 +56,21 @@ func (c *client) do(method, path string, query url.Values, into any) (http.Heade
 	if answer.status/100 != 2 {
 		r := &refusal{}
 		if err := json.Unmarshal(answer.body.Bytes(), &r.Problem); err != nil {
-			return nil, fmt.Errorf("the api answers %d without a problem", answer.status)
+			return fmt.Errorf("the api answers %d without a problem", answer.status)
 		}
 		r.Status = answer.status
-		return nil, r
+		return r
 	}
 	if into != nil && answer.body.Len() > 0 {
 		if err := json.Unmarshal(answer.body.Bytes(), into); err != nil {
-			return nil, fmt.Errorf("read the api's answer: %w", err)
+			return fmt.Errorf("read the api's answer: %w", err)
 		}
 	}
-	return answer.header, nil
+	return nil
 }
 
 func (c *client) get(path string, query url.Values, into any) error {
-	_, err := c.do(http.MethodGet, path, query, into)
-	return err
+	return c.do(http.MethodGet, path, query, into)
 }
 
 // pass lets the API answer the browser itself: what is long, or never ends.

@@ -115,7 +115,7 @@ func (c *Console) replayOne(v *visit) error {
 		query.Set("dry_run", "true")
 	}
 	tried := &replayed{}
-	if _, err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/replay", query, tried); err != nil {
+	if err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/replay", query, tried); err != nil {
 		return err
 	}
 	if !tried.DryRun { // its outcome is on the failure
@@ -125,7 +125,7 @@ func (c *Console) replayOne(v *visit) error {
 }
 
 func (c *Console) discard(v *visit) error {
-	if _, err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/discard", nil, nil); err != nil {
+	if err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/discard", nil, nil); err != nil {
 		return err
 	}
 	return v.redirect(href("/failures", idOf(v.r)))

@@ -14,7 +14,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/event"
-	"github.com/theeye-dev/theeye/api/registry"
 )
 
 // functions of templates.
@@ -23,7 +22,7 @@ func (c *Console) functions() template.FuncMap {
 		"static": c.assets.url, "href": href, "count": count, "plural": plural, "compact": compact, "clip": clip, "ago": c.ago, "clock": clock,
 		"day": day, "duration": duration, "hue": hue, "outcomes": outcomes, "query": query, "text": text, "pretty": pretty, "add": func(a, b int) int { return a + b },
 		"somewhere": (*access).somewhere, "named": func(who *access, uid any) string { return who.title(text(uid)) },
-		"dict": dict, "split": strings.Fields, "raw": func(s registry.Schema) json.RawMessage { return json.RawMessage(s) },
+		"dict": dict, "split": strings.Fields,
 		"clockable": clockable, "deref": func(b *bool) bool { return b != nil && *b }, "applications": applicationsText,
 	}
 }

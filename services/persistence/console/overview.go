@@ -19,8 +19,10 @@ type span struct {
 func spans() []span {
 	const whole = 24 * time.Hour
 	return []span{
-		{"day", "24 hours", "hour", whole}, {"week", "7 days", "hour", 7 * whole},
-		{"month", "30 days", "day", 30 * whole}, {"year", "a year", "day", 365 * whole},
+		{"day", "24 hours", "hour", whole},
+		{"week", "7 days", "hour", 7 * whole},
+		{"month", "30 days", "day", 30 * whole},
+		{"year", "a year", "day", 365 * whole},
 	}
 }
 

@@ -108,14 +108,14 @@ func (c *Console) replayMany(v *visit) error {
 		f.values.Set("dry_run", "true")
 	}
 	begun := run{}
-	if _, err := v.do(http.MethodPost, "/v1/replays", f.values, &begun); err != nil {
+	if err := v.do(http.MethodPost, "/v1/replays", f.values, &begun); err != nil {
 		return err
 	}
 	return v.redirect(href("/replays", begun.ID))
 }
 
 func (c *Console) cancelReplay(v *visit) error {
-	if _, err := v.do(http.MethodPost, "/v1/replays/"+segment(idOf(v.r))+"/cancel", nil, nil); err != nil {
+	if err := v.do(http.MethodPost, "/v1/replays/"+segment(idOf(v.r))+"/cancel", nil, nil); err != nil {
 		return err
 	}
 	return v.redirect(href("/replays", idOf(v.r)))

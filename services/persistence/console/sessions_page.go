@@ -142,7 +142,7 @@ func (c *Console) erase(v *visit) error {
 		return v.redirect(href("/sessions", id) + "#erase")
 	}
 	erasure := persistence.Erasure{}
-	if _, err := v.do(http.MethodDelete, "/v1/sessions/"+segment(id), nil, &erasure); err != nil {
+	if err := v.do(http.MethodDelete, "/v1/sessions/"+segment(id), nil, &erasure); err != nil {
 		return err
 	}
 	if erasure.State == persistence.Erasing {
