@@ -111,6 +111,9 @@ func (c *Console) route(mux *http.ServeMux) {
 
 // nowhere is every page that there is not.
 func nowhere(v *visit) error {
+	if v.id != "" {
+		_ = v.identify() // without it there is no way on in the page, but to the overview
+	}
 	return fault.New(fault.CodeNotFound, "there is no page at "+v.r.URL.Path)
 }
 
@@ -166,13 +169,21 @@ func known(handle func(*visit) error) func(*visit) error {
 		if v.id == "" {
 			return v.toLogin()
 		}
-		who := &access{}
-		if err := v.get("/v1/access", nil, who); err != nil {
+		if err := v.identify(); err != nil {
 			return err
 		}
-		v.who = who
 		return handle(v)
 	}
+}
+
+// identify asks whose the token is.
+func (v *visit) identify() error {
+	who := &access{}
+	if err := v.get("/v1/access", nil, who); err != nil {
+		return err
+	}
+	v.who = who
+	return nil
 }
 
 // fail answers with what went wrong. A token that is no longer taken ends its session.
