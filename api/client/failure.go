@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -122,8 +123,6 @@ func dry(filter url.Values, dryRun bool) url.Values {
 		return filter
 	}
 	with := url.Values{"dry_run": {"true"}}
-	for name, values := range filter {
-		with[name] = values
-	}
+	maps.Copy(with, filter)
 	return with
 }

@@ -112,9 +112,11 @@ func scanFailureAnd(row pgx.CollectableRow, more ...any) (Failure, error) {
 	var last Attempted
 	var pointer string
 	var schema []byte
-	err := row.Scan(append([]any{&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
+	err := row.Scan(append([]any{
+		&f.ID, &f.Application, &f.Credential, &f.EventID, &f.Code, &f.Detail, &f.Pointers, &f.Stage, &f.State,
 		&received, &original, &f.Truncated, &trace, &f.Format, &counted,
-		&attempted, &last.Outcome, &last.Code, &last.Detail, &pointer, &schema, &f.category, &f.name}, more...)...)
+		&attempted, &last.Outcome, &last.Code, &last.Detail, &pointer, &schema, &f.category, &f.name,
+	}, more...)...)
 	if attempted != nil {
 		last.At, last.Pointers = event.FormatTimestamp(*attempted), pointersOf(pointer)
 		f.Attempt = &last

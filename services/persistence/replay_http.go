@@ -79,8 +79,16 @@ func (r *Reader) failure(ctx context.Context, q failureQuestion) (*Failure, erro
 		return nil, err
 	case f == nil:
 		return nil, errNoFailure
-	case f.SchemaDigest == "" || f.Application == nil || r.Keys.Read() != nil:
-		return f, nil
+	case f.SchemaDigest != "" && f.Application != nil:
+		f.SchemaCurrent = r.isCurrent(f)
+	}
+	return f, nil
+}
+
+// isCurrent tells whether today's policy has the schema that refused a Failure; nil while policies are not known.
+func (r *Reader) isCurrent(f *Failure) *bool {
+	if r.Keys.Read() != nil {
+		return nil
 	}
 	current := false
 	if _, rules := r.Keys.Rules(*f.Application); rules != nil {
@@ -88,8 +96,7 @@ func (r *Reader) failure(ctx context.Context, q failureQuestion) (*Failure, erro
 			current = f.SchemaDigest == hex.EncodeToString(digest[:])
 		}
 	}
-	f.SchemaCurrent = &current
-	return f, nil
+	return &current
 }
 
 func (r *Reader) decodeReplayOne(ctx context.Context, req *http.Request) (q oneReplay, err error) {

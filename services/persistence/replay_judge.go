@@ -85,7 +85,7 @@ func (d *door) judge(c *candidate) *event.Refusal {
 func shut(application *registry.Application, public bool) *event.Refusal {
 	switch {
 	case application == nil || application.UID == uuid.Nil:
-		return &event.Refusal{Code: event.CodeNoApplication, Detail: "whose event it is is not known, or that application is gone: there are no rules to judge it by"}
+		return &event.Refusal{Code: event.CodeNoApplication, Detail: "whose event this is cannot be told, or that application is gone: there are no rules to judge it by"}
 	case application.Policy.Suspended:
 		return &event.Refusal{Code: event.Code(fault.CodeSuspended), Detail: "the application is suspended (spec.suspended)"}
 	case public && len(application.Policy.Origins) == 0:
