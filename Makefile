@@ -40,6 +40,12 @@ test: ## Test everything, on real servers, with the race detector
 	go test -race -timeout 20m ./...
 	@for module in $(MODULES); do echo "go test -C $$module ./..." && go test -C $$module -timeout 20m ./... || exit 1; done
 
+.PHONY: screenshots
+screenshots: ## Take pictures of every page of the console, in light, dark and narrow, into .local/screenshots
+	@hack/setup --test
+	THEEYE_SCREENSHOTS="$(CURDIR)/.local/screenshots" go test -count=1 -run '^TestConsoleInABrowser$$' ./services
+	@ls .local/screenshots
+
 .PHONY: check
 check: lint verify test ## All that a change must pass: lint, verify, test
 

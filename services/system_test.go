@@ -190,6 +190,7 @@ func (s *system) events(a application, query url.Values) ([]read, error) {
 
 // failure is a failure as persistence returns it.
 type failure struct {
+	ID       string   `json:"id"`
 	Code     string   `json:"code"`
 	Stage    string   `json:"stage"`
 	State    string   `json:"state"`

@@ -36,6 +36,9 @@ Paste these, from here:
   curl -sS -H "Authorization: Bearer $THEEYE_API_KEY" "$THEEYE_PERSISTENCE_URL/v1/sessions/my-session"
   curl -sS -H "Authorization: Bearer $THEEYE_API_KEY" "$THEEYE_PERSISTENCE_URL/v1/failures"
 
+  # the same in a browser: log in with the admin token, or with the API key and see what that may read
+  echo "$THEEYE_PERSISTENCE_URL/ with $THEEYE_ADMIN_TOKEN"
+
 make up again repairs what died and rebuilds what changed; make down stops it; make clean removes its data.
 `
 

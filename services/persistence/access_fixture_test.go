@@ -25,6 +25,7 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/admin"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/kube"
+	"github.com/theeye-dev/theeye/services/internal/stream"
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
@@ -106,7 +107,7 @@ func (c *court) serveCourt(who people, change ...func(*Reader)) (*Reader, string
 	replays, err := NewReplayer(c.store, c.ring, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
 	c.must(err)
 	r := &Reader{
-		Replays: replays, Store: c.store, Keys: c.ring, Admin: token, Operator: operator{}, People: who, Eraser: e,
+		Replays: replays, Backlog: none{}, Store: c.store, Keys: c.ring, Admin: token, Operator: operator{}, People: who, Eraser: e,
 		Retention: &Retention{Store: c.store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Records: c.records}, Tail: c.tail, Now: time.Now,
 	}
 	for _, change := range change {
@@ -120,6 +121,11 @@ func (c *court) serveCourt(who people, change ...func(*Reader)) (*Reader, string
 	})
 	return r, server.URL
 }
+
+// none waits.
+type none struct{}
+
+func (none) Measured() (stream.Backlog, bool) { return stream.Backlog{}, true }
 
 func (c *court) records(context.Context) (map[uuid.UUID]*registry.Application, error) {
 	all := map[uuid.UUID]*registry.Application{}

@@ -29,26 +29,26 @@ import (
 // the deleted one, one that never was by UID, and by name elsewhere and at home. A Failure of web-shop is got, replayed for
 // the look of it, and discarded; replay-all names no application.
 const whoMayRead = `
-sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention failure-S dry-S   discard-S replay-all
-admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok
-own         S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!
-reading     S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!
-writing     scope! scope! scope! scope! scope! scope!  scope!  scope! scope! scope! scope!  scope!    scope!   scope!  scope!  scope!    scope!    scope!  scope!    scope!
-another     B     B       ok     list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       update!
-suspended   I     I       ok     list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     404       404     404       update!
-revoked     401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
-nobody      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
-everywhere  SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok
-home        S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!
-editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!     S         ok      ok        400
-abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       400
-lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!     get!      get!    get!      update!
-named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!
-nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!
-for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!
-for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
-gone        401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
-opaque      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401
+sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention failure-S dry-S   discard-S replay-all backlog
+admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok
+own         S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!
+reading     S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!
+writing     scope! scope! scope! scope! scope! scope!  scope!  scope! scope! scope! scope!  scope!    scope!   scope!  scope!  scope!    scope!    scope!  scope!    scope!     scope!
+another     B     B       ok     list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       update!    list!
+suspended   I     I       ok     list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     404       404     404       update!    list!
+revoked     401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
+nobody      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
+everywhere  SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok
+home        S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!
+editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!     S         ok      ok        400        list!
+abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       400        list!
+lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!     get!      get!    get!      update!    list!
+named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!
+nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!
+for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!
+for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
+gone        401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
+opaque      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
 `
 
 // questions are the paths of each column.
@@ -84,6 +84,7 @@ func (c *court) questions() map[string][]string {
 		"dry-S":      {"POST /v1/failures/" + c.failures[0] + "/replay?dry_run=true"},
 		"discard-S":  {"POST /v1/failures/" + c.failures[1] + "/discard"},
 		"replay-all": {"POST /v1/replays?code=none"},
+		"backlog":    {"/v1/backlog"},
 	}
 }
 

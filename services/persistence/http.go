@@ -35,6 +35,8 @@ type Reader struct {
 	Retention *Retention
 	// Replays sends Failures through the door once more.
 	Replays *Replayer
+	// Backlog knows what waits to be stored.
+	Backlog backlogger
 	// Tail has the final outcomes of all replicas.
 	Tail *Tail
 	Now  func() time.Time
@@ -58,6 +60,7 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	handleAccess(mux, r, observer)
 	handleApplications(mux, r, observer)
 	handleRetention(mux, r, observer)
+	handleBacklog(mux, r, observer)
 	handleStream(mux, r, observer)
 	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
 	mux.Handle("/", kit.NotFound())

@@ -34,6 +34,7 @@ type config struct {
 	retention             string
 	adminToken            ops.Secret
 	operator              kube.Flags
+	console               bool
 	log                   ops.LogLevel
 }
 
@@ -58,6 +59,7 @@ func parse(args []string) (config, error) {
 	ops.SecretVar(fs, &c.adminToken, "admin-token", "`token` that may read everything, and do what --operator-account may")
 	c.operator.Register(fs)
 	c.operator.RegisterAccess(fs)
+	fs.BoolVar(&c.console, "console", true, "serve pages for people at / of the public port")
 	fs.Var(&c.log, "log-level", "`level`: debug, info, warn or error")
 	if err := ops.ParseFlags(fs, "stores events exactly once and answers questions about them", args); err != nil {
 		return c, err
@@ -165,11 +167,15 @@ func serve(ctx context.Context, c config) error {
 	if err := admit(c, reader, telemetry); err != nil {
 		return err
 	}
-	reader.Eraser, reader.Retention, reader.Replays, reader.Tail, reader.Now = eraser, retention, replayer, tail, time.Now
+	reader.Eraser, reader.Retention, reader.Replays, reader.Tail, reader.Now, reader.Backlog = eraser, retention, replayer, tail, time.Now, keeper
 	if reader.Failures, err = kit.NewFailures(c.serving.TrustedProxies.Client, time.Now, telemetry.Meter); err != nil {
 		return err
 	}
-	ports, err := c.serving.Bind(telemetry, persistence.Handler(reader, observer), health)
+	public, sessions, err := pages(c, persistence.Handler(reader, observer), reads, observer, telemetry)
+	if err != nil {
+		return err
+	}
+	ports, err := c.serving.Bind(telemetry, public, health)
 	if err != nil {
 		return err
 	}
@@ -186,6 +192,7 @@ func serve(ctx context.Context, c config) error {
 	g.Add(ops.Actor(ctx, schema.Then(replayer.Run)))
 	g.Add(ops.Actor(ctx, schema.Then(persistence.NewSchemas(store, keys, time.Now, telemetry.Log).Run)))
 	g.Add(ops.Actor(ctx, schema.Then(erased.Run)))
+	g.Add(ops.Actor(ctx, schema.Then(sessions.Run)))
 	g.Add(ops.Actor(ctx, schema.Run))
 	g.Add(ops.Actor(ctx, keeper.Run))
 	g.Add(ops.Actor(ctx, keyring.NewFollower(client, keys, telemetry.Log).Run))

@@ -3,17 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/keyring"
+	"github.com/theeye-dev/theeye/services/internal/kit"
 	"github.com/theeye-dev/theeye/services/internal/ops"
 	"github.com/theeye-dev/theeye/services/internal/stream"
 	"github.com/theeye-dev/theeye/services/persistence"
+	"github.com/theeye-dev/theeye/services/persistence/console"
 )
 
 // wire joins the consumer to the service that stores what it reads.
@@ -69,4 +73,19 @@ func announce(c config, client redis.UniversalClient, store *persistence.Postgre
 	}
 	store.Announce = announcer.Announce
 	return persistence.NewTail(client, time.Now, t.Log, t.Meter)
+}
+
+// pages puts the console before the API, unless it is off; sessions of one that was on are purged in any case.
+func pages(c config, api *http.ServeMux, pool *pgxpool.Pool, observer *kit.Observer, t *ops.Telemetry) (*http.ServeMux, *console.Sessions, error) {
+	sessions := console.NewSessions(pool, time.Now, t.Log)
+	if !c.console {
+		return api, sessions, nil
+	}
+	pages, err := console.New(console.Options{
+		API: api, Sessions: sessions, Observer: observer, Now: time.Now, Log: t.Log, Version: ops.Version,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return pages.Handler(), sessions, nil
 }

@@ -88,6 +88,12 @@ func (k *Keeper) shown() (b Backlog, memory float64, known bool) {
 	return k.backlog, k.memory, !k.measured.IsZero() && k.now().Sub(k.measured) <= keepFor
 }
 
+// Measured returns the newest measurement; false: there is none of late.
+func (k *Keeper) Measured() (Backlog, bool) {
+	b, _, known := k.shown()
+	return b, known
+}
+
 // Backlog returns the newest measurement.
 func (k *Keeper) Backlog() Backlog {
 	k.mu.Lock()

@@ -117,14 +117,20 @@ func Browse(t testing.TB, page string) {
 // installed once into the user's cache. It ends with the test.
 func Node(t testing.TB, dir, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	node := Find(t, "node")
+	node, modules := Find(t, "node"), Modules(t, dir)
+	command := exec.CommandContext(t.Context(), node, append([]string{filepath.Join(dir, script)}, args...)...) //nolint:gosec // our own script
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "NODE_PATH=" + modules}
+	return command
+}
+
+// Modules returns the folder with the npm packages of a folder's package-lock.json, which are installed as for Node.
+func Modules(t testing.TB, dir string) string {
+	t.Helper()
 	modules, err := nodeModules(t, dir)
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
-	command := exec.CommandContext(t.Context(), node, append([]string{filepath.Join(dir, script)}, args...)...) //nolint:gosec // our own script
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "NODE_PATH=" + modules}
-	return command
+	return modules
 }
 
 // nodeModules installs the packages of a folder where they are not yet; concurrent runs each install, and one wins.

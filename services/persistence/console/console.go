@@ -1,0 +1,212 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/kit"
+)
+
+// Options of a Console.
+type Options struct {
+	API      http.Handler // persistence's
+	Sessions *Sessions
+	Observer *kit.Observer
+	Now      func() time.Time
+	Log      *slog.Logger
+	Version  string // of TheEye, shown at the foot of each page
+}
+
+// Console serves the pages. It is safe for concurrent use.
+type Console struct {
+	Options
+	assets *assets
+	pages  map[string]*template.Template
+}
+
+// New returns a Console.
+func New(o Options) (*Console, error) {
+	files, err := fs.Sub(static, "static")
+	if err != nil {
+		return nil, fmt.Errorf("open static files: %w", err)
+	}
+	c := &Console{Options: o}
+	if c.assets, err = loadAssets(files); err != nil {
+		return nil, err
+	}
+	c.pages, err = c.parse()
+	return c, err
+}
+
+// Handler serves the API where it is, and pages elsewhere.
+func (c *Console) Handler() *http.ServeMux {
+	pages := http.NewServeMux()
+	c.route(pages)
+	own := http.NewCrossOriginProtection()
+	own.SetDenyHandler(http.HandlerFunc(c.foreign))
+	guarded := secured(own.Handler(pages))
+	missing := secured(c.Observer.Route("/", c.visited(nowhere)))
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", c.API)
+	mux.Handle("/openapi.yaml", c.API)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		switch _, pattern := pages.Handler(r); {
+		case pattern != "":
+			guarded.ServeHTTP(w, r)
+		case wantsPage(r):
+			missing.ServeHTTP(w, r)
+		default:
+			c.API.ServeHTTP(w, r) // which says that there is nothing, as to any client
+		}
+	})
+	return mux
+}
+
+// foreign refuses what another site's page has sent. It is shown as to a stranger: nobody asked for it.
+func (c *Console) foreign(w http.ResponseWriter, r *http.Request) {
+	c.fail(&visit{client: &client{api: c.API, outer: r}, c: c, w: w, r: r}, fault.New(fault.CodeForbidden, "this form was sent from the page of another site"))
+}
+
+// wantsPage tells a browser from a program.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+// route has all pages.
+func (c *Console) route(mux *http.ServeMux) {
+	mux.Handle("GET /static/", c.assets)
+	open := func(pattern string, handle func(*visit) error) {
+		mux.Handle(pattern, c.Observer.Route(pattern, c.visited(handle)))
+	}
+	open("GET /login", c.showLogin)
+	open("POST /login", c.login)
+	open("POST /logout", c.logout)
+	page := func(pattern string, handle func(*visit) error) { open(pattern, known(handle)) }
+	page("GET /{$}", c.overview)
+	page("GET /events", c.events)
+	page("GET /events/export", c.export)
+	page("GET /events/{id}", c.event)
+	page("GET /sessions", c.sessions)
+	page("GET /sessions/{id}", c.session)
+	page("POST /sessions/{id}/erase", c.erase)
+	page("GET /failures", c.failures)
+	page("GET /failures/{id}", c.failure)
+	page("POST /failures/{id}/replay", c.replayOne)
+	page("POST /failures/{id}/discard", c.discard)
+	page("GET /replays", c.replays)
+	page("POST /replays", c.replayMany)
+	page("GET /replays/{id}", c.replay)
+	page("POST /replays/{id}/cancel", c.cancelReplay)
+	page("GET /applications", c.applications)
+	page("GET /applications/{uid}", c.application)
+	page("GET /tail", c.tail)
+	page("GET /tail/stream", c.stream)
+}
+
+// nowhere is every page that there is not.
+func nowhere(v *visit) error {
+	if v.id != "" {
+		_ = v.identify() // without it there is no way on in the page, but to the overview
+	}
+	return fault.New(fault.CodeNotFound, "there is no page at "+v.r.URL.Path)
+}
+
+// visit is one request of a browser.
+type visit struct {
+	*client
+	c   *Console
+	w   http.ResponseWriter
+	r   *http.Request
+	id  string // of the session; "": none
+	who *access
+}
+
+// fragment tells whether htmx asks for a part of a page.
+func (v *visit) fragment() bool {
+	return v.r.Header.Get("HX-Request") == "true" && v.r.Header.Get("HX-History-Restore-Request") != "true"
+}
+
+// visited makes a handler of a page.
+func (c *Console) visited(handle func(*visit) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{client: &client{api: c.API, outer: r}, c: c, w: w, r: r}
+		if err := v.known(); err != nil {
+			c.fail(v, err)
+			return
+		}
+		if err := handle(v); err != nil {
+			c.fail(v, err)
+		}
+	})
+}
+
+// known finds the session of a cookie, if there is one.
+func (v *visit) known() error {
+	cookie, err := v.r.Cookie(cookieName)
+	if err != nil {
+		return nil //nolint:nilerr // it has none
+	}
+	token, err := v.c.Sessions.Token(v.r.Context(), cookie.Value)
+	if errors.Is(err, errNoSession) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(fault.CodeUnavailable, "the store cannot tell now who is logged in", err)
+	}
+	v.id, v.client.token = cookie.Value, token
+	return nil
+}
+
+// known is a page for those who are logged in.
+func known(handle func(*visit) error) func(*visit) error {
+	return func(v *visit) error {
+		if v.id == "" {
+			return v.toLogin()
+		}
+		if err := v.identify(); err != nil {
+			return err
+		}
+		return handle(v)
+	}
+}
+
+// identify asks whose the token is.
+func (v *visit) identify() error {
+	who := &access{}
+	if err := v.get("/v1/access", nil, who); err != nil {
+		return err
+	}
+	v.who = who
+	return nil
+}
+
+// fail answers with what went wrong. A token that is no longer taken ends its session.
+func (c *Console) fail(v *visit, err error) {
+	refused := (*refusal)(nil)
+	if !errors.As(err, &refused) {
+		refused = &refusal{fault.ProblemOf(err)}
+		if fault.KindOf(err) == fault.Internal && !errors.Is(err, context.Canceled) {
+			c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
+		}
+	}
+	if refused.Code == fault.CodeUnauthenticated && v.id != "" {
+		c.ended(v, refused)
+		return
+	}
+	refused.Header(v.w.Header())
+	v.w.Header().Del("WWW-Authenticate") // browsers would ask for a password
+	if v.fragment() {
+		_ = v.write(refused.Status, "error", "problem", refused)
+		return
+	}
+	if err := v.show(refused.Status, "error", "", refused.Title, refused); err != nil {
+		c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
+		http.Error(v.w, "the page could not be made; it is logged", http.StatusInternalServerError)
+	}
+}

@@ -1,0 +1,153 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+const (
+	// cookieName: browsers take one of this prefix only for the host itself, on all its paths, and over TLS (or on the same
+	// machine): no neighbour under the same domain can set it.
+	cookieName = "__Host-theeye"
+	// maxForm is more than the longest token, which is a request's header at the API: 16 KiB.
+	maxForm = 32 << 10
+)
+
+// access is who a token belongs to, and what it may read (GET /v1/access).
+type access struct {
+	User         string   `json:"user"`
+	Kind         string   `json:"kind"` // admin, kubernetes or application
+	All          bool     `json:"all"`
+	Applications []member `json:"applications"`
+}
+
+// member is an application that somebody may do something with.
+type member struct {
+	UID       string   `json:"uid"`
+	Namespace string   `json:"namespace"`
+	Name      string   `json:"name"`
+	Suspended bool     `json:"suspended"`
+	Verbs     []string `json:"verbs"`
+}
+
+// Title is how people call it.
+func (m member) Title() string {
+	if m.Name == "" {
+		return m.UID
+	}
+	return m.Namespace + "/" + m.Name
+}
+
+// loginForm is what the page with the form says.
+type loginForm struct {
+	Next   string
+	Notice string // what happened
+	Stuck  bool   // a login was right, and the browser did not keep its cookie
+	Plain  bool   // the page came without TLS
+	Refuse *refusal
+}
+
+func (c *Console) showLogin(v *visit) error {
+	query := v.r.URL.Query()
+	form := loginForm{Next: local(query.Get("next")), Plain: v.r.TLS == nil}
+	if v.id != "" {
+		return v.redirect(form.Next)
+	}
+	form.Stuck = query.Get("kept") == "no"
+	if query.Get("out") == "yes" {
+		form.Notice = "You are logged out."
+	}
+	return v.show(http.StatusOK, "login", "", "Log in", form)
+}
+
+// login checks a token by using it.
+func (c *Console) login(v *visit) error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return fault.Wrap(fault.CodeMalformed, "the form cannot be read", err)
+	}
+	next, token := local(v.r.PostForm.Get("next")), strings.TrimSpace(v.r.PostForm.Get("token"))
+	v.client.token = token
+	who, err := v.checked(token)
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return v.show(refused.Status, "login", "", "Log in", loginForm{Next: next, Refuse: refused, Plain: v.r.TLS == nil})
+	}
+	if err != nil {
+		return err
+	}
+	id, err := c.Sessions.Begin(v.r.Context(), who.Kind+"\x00"+who.User, token)
+	if err != nil {
+		return fault.Wrap(fault.CodeUnavailable, "the store cannot keep the session now", err)
+	}
+	if v.id != "" { // of somebody else, maybe
+		_ = c.Sessions.End(v.r.Context(), v.id) // it expires
+	}
+	http.SetCookie(v.w, cookie(id, int(absolute.Seconds())))
+	return v.redirect("/login?" + url.Values{"kept": {"no"}, "next": {next}}.Encode()) // which goes on where the cookie was kept
+}
+
+// checked asks whose a token is.
+func (v *visit) checked(token string) (*access, error) {
+	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, &refusal{fault.ProblemOf(fault.New(fault.CodeUnauthenticated, "that is no token: it is one word of letters, digits and signs"))}
+	}
+	who := &access{}
+	return who, v.get("/v1/access", nil, who)
+}
+
+func (c *Console) logout(v *visit) error {
+	if err := c.Sessions.End(v.r.Context(), v.id); err != nil {
+		return fault.Wrap(fault.CodeUnavailable, "the store cannot end the session now", err)
+	}
+	http.SetCookie(v.w, cookie("", -1))
+	return v.redirect("/login?out=yes")
+}
+
+// ended is told whose token is no longer taken.
+func (c *Console) ended(v *visit, refused *refusal) {
+	_ = c.Sessions.End(v.r.Context(), v.id) // it expires
+	http.SetCookie(v.w, cookie("", -1))
+	v.id = ""
+	next := "/"
+	if v.r.Method == http.MethodGet && !v.fragment() {
+		next = v.r.URL.RequestURI()
+	}
+	v.w.Header().Set("HX-Redirect", "/login")                             // a part of a page has no room for this
+	_ = v.show(http.StatusUnauthorized, "login", "", "Log in", loginForm{ // the browser may have gone
+		Next: local(next), Refuse: refused, Plain: v.r.TLS == nil, Notice: "Your session has ended: its token is not taken any more.",
+	})
+}
+
+func (v *visit) toLogin() error {
+	if v.fragment() {
+		v.w.Header().Set("HX-Redirect", "/login")
+		v.w.WriteHeader(http.StatusUnauthorized)
+		return nil
+	}
+	next := "/"
+	if v.r.Method == http.MethodGet {
+		next = local(v.r.URL.RequestURI())
+	}
+	return v.redirect("/login?" + url.Values{"next": {next}}.Encode())
+}
+
+// redirect leads to another page of ours, and nowhere else.
+func (v *visit) redirect(to string) error {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+		return fmt.Errorf("redirect to %q, which is no path of ours", to)
+	}
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return nil
+}
+
+// cookie is for the browser alone: no script sees it, and no other site's request has it but one that opens a page.
+func cookie(id string, age int) *http.Cookie {
+	return &http.Cookie{
+		Name: cookieName, Value: id, Path: "/", MaxAge: age, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}

@@ -1,0 +1,122 @@
+package console
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
+)
+
+// run is a replay of all failures that a filter finds.
+type run struct {
+	ID          string           `json:"id"`
+	State       string           `json:"state"` // running, finished or cancelled
+	DryRun      bool             `json:"dry_run"`
+	Application string           `json:"application"`
+	Code        string           `json:"code"`
+	Stage       string           `json:"stage"`
+	From        string           `json:"from"`
+	To          string           `json:"to"`
+	Total       int64            `json:"total"`
+	Done        int64            `json:"done"`
+	Outcomes    map[string]int64 `json:"outcomes"`
+	Codes       map[string]int64 `json:"codes"`
+	RequestedAt string           `json:"requested_at"`
+	FinishedAt  string           `json:"finished_at"`
+}
+
+// Running tells whether there is something to wait for.
+func (r run) Running() bool { return r.State == "running" }
+
+// Percent that is done.
+func (r run) Percent() int64 {
+	if r.Total == 0 {
+		return 100
+	}
+	return r.Done * 100 / r.Total
+}
+
+// tally is a number with its name.
+type tally struct {
+	Name string
+	N    int64
+}
+
+func tallied(counts map[string]int64) (list []tally) {
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, tally{name, counts[name]})
+	}
+	return list
+}
+
+// Results by outcome.
+func (r run) Results() []tally { return tallied(r.Outcomes) }
+
+// Reasons by code.
+func (r run) Reasons() []tally { return tallied(r.Codes) }
+
+// replayPage is the page of one.
+type replayPage struct {
+	run
+	Who       *access
+	MayCancel bool
+}
+
+// replayList is the page of all.
+type replayList struct {
+	Who     *access
+	Replays []run `json:"replays"`
+}
+
+func (c *Console) replays(v *visit) error {
+	list := replayList{Who: v.who}
+	if err := v.get("/v1/replays", nil, &list); err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, "replays", "replays", "Replays", list)
+}
+
+// replay shows how far one is; htmx asks again while it runs.
+func (c *Console) replay(v *visit) error {
+	p := replayPage{Who: v.who}
+	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
+		return err
+	}
+	p.MayCancel = p.Running() && v.who.somewhere("update")
+	if v.fragment() {
+		return v.part("replay", "progress", p)
+	}
+	return v.show(http.StatusOK, "replay", "replays", p.kind(), p)
+}
+
+func (r run) kind() string {
+	if r.DryRun {
+		return "Dry run"
+	}
+	return "Replay"
+}
+
+// replayMany begins one.
+func (c *Console) replayMany(v *visit) error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return fault.Wrap(fault.CodeMalformed, "the form cannot be read", err)
+	}
+	f := filtered(v.r.PostForm, "application", "code", "stage", "from", "to")
+	if v.r.PostForm.Get("dry_run") == "true" {
+		f.values.Set("dry_run", "true")
+	}
+	begun := run{}
+	if err := v.do(http.MethodPost, "/v1/replays", f.values, &begun); err != nil {
+		return err
+	}
+	return v.redirect(href("/replays", begun.ID))
+}
+
+func (c *Console) cancelReplay(v *visit) error {
+	if err := v.do(http.MethodPost, "/v1/replays/"+segment(idOf(v.r))+"/cancel", nil, nil); err != nil {
+		return err
+	}
+	return v.redirect(href("/replays", idOf(v.r)))
+}

@@ -1,0 +1,152 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/theeye-dev/theeye/services/persistence"
+)
+
+// sessionList is the page of sessions.
+type sessionList struct {
+	Filter filter
+	Who    *access
+	persistence.SessionPage
+	Partial bool `json:"partial"`
+	Refuse  *refusal
+	Next    string
+	Erased  string // what came of an erasure
+}
+
+func (c *Console) sessions(v *visit) error {
+	given := v.r.URL.Query()
+	f := filtered(given, "application", "category", "name", "from", "to", "cursor", "limit", "session_id")
+	if id := f.Get("session_id"); id != "" { // the field for one that is known
+		return v.redirect(href("/sessions", id))
+	}
+	if f.partial {
+		return v.redirect(f.Link("/sessions"))
+	}
+	list := sessionList{Filter: f, Who: v.who, Erased: given.Get("erased")}
+	if err := v.ask("/v1/sessions", f.asked("limit", rowsPerPage), &list, &list.Refuse); err != nil {
+		return err
+	}
+	if list.NextCursor != "" {
+		list.Next = f.Link("/sessions", "cursor", list.NextCursor)
+	}
+	if v.fragment() {
+		return v.part("sessions", "session-rows", list)
+	}
+	return v.show(http.StatusOK, "sessions", "sessions", "Sessions", list)
+}
+
+// gap is a silence in a session that is shown as one.
+const gap = time.Minute
+
+// moment is an event of a timeline.
+type moment struct {
+	persistence.Event
+	Offset string // since the session began
+	Gap    string // the silence before it; "": none to speak of
+	X      string // its place in the picture, 0 to 1000
+	Lane   int
+}
+
+// lane of the picture is one application's.
+type lane struct {
+	Application string
+	Y           int
+	Moments     []moment
+}
+
+// timeline is the page of one session.
+type timeline struct {
+	persistence.Session
+	Who      *access
+	Partial  bool `json:"partial"`
+	Moments  []moment
+	Lanes    []lane
+	Lasted   string
+	MayErase bool
+	Next     string
+	Filter   filter
+}
+
+func (c *Console) session(v *visit) error {
+	f := filtered(v.r.URL.Query(), "application", "category", "name", "from", "to", "order", "cursor", "limit")
+	t := timeline{Who: v.who, Filter: f}
+	id := idOf(v.r)
+	if err := v.get("/v1/sessions/"+segment(id), f.asked("limit", "200"), &t); err != nil {
+		return err
+	}
+	t.arrange()
+	if t.NextCursor != "" {
+		t.Next = f.Link(href("/sessions", id), "cursor", t.NextCursor)
+	}
+	t.MayErase = v.who.All // else there may be applications of it that somebody is not told of
+	for _, a := range t.Applications {
+		t.MayErase = t.MayErase && v.who.may("delete", a.String())
+	}
+	if v.fragment() {
+		return v.part("session", "moments", t)
+	}
+	return v.show(http.StatusOK, "session", "sessions", "Session "+t.SessionID, t)
+}
+
+// arrange puts the events of the page where they belong.
+func (t *timeline) arrange() {
+	first, _ := parsed(t.FirstAt)
+	last, _ := parsed(t.LastAt)
+	t.Lasted = duration(last.Sub(first))
+	before := time.Time{}
+	lanes := map[string]int{}
+	for _, a := range t.Applications {
+		lanes[a.String()] = len(t.Lanes)
+		t.Lanes = append(t.Lanes, lane{Application: a.String(), Y: laneHeight*len(t.Lanes) + laneHeight/2})
+	}
+	for _, e := range t.Events {
+		at, _ := parsed(e.Timestamp)
+		m := moment{Event: e, Offset: "+" + duration(at.Sub(first)), X: place(at.Sub(first), last.Sub(first))}
+		if silence := at.Sub(before); !before.IsZero() && silence >= gap {
+			m.Gap = duration(silence)
+		}
+		before = at
+		t.Moments = append(t.Moments, m)
+		if n, ok := lanes[e.Application.String()]; ok {
+			t.Lanes[n].Moments = append(t.Lanes[n].Moments, m)
+		}
+	}
+}
+
+// laneHeight is in the units of the picture, which is pictureWidth of them wide with a margin at both ends.
+const laneHeight, pictureWidth, pictureMargin = 22, 1000, 8
+
+// Height of the picture.
+func (t timeline) Height() int { return laneHeight * max(len(t.Lanes), 1) }
+
+// place of a moment between the ends of a picture.
+func place(since, whole time.Duration) string {
+	if whole <= 0 {
+		return strconv.Itoa(pictureWidth / 2)
+	}
+	share := min(max(float64(since)/float64(whole), 0), 1)
+	return strconv.FormatFloat(pictureMargin+share*(pictureWidth-2*pictureMargin), 'f', 1, 64)
+}
+
+// erase removes a session, when the form says twice that it shall.
+func (c *Console) erase(v *visit) error {
+	id := idOf(v.r)
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if v.r.PostFormValue("sure") != "yes" {
+		return v.redirect(href("/sessions", id) + "#erase")
+	}
+	erasure := persistence.Erasure{}
+	if err := v.do(http.MethodDelete, "/v1/sessions/"+segment(id), nil, &erasure); err != nil {
+		return err
+	}
+	if erasure.State == persistence.Erasing {
+		return v.redirect("/sessions?erased=soon")
+	}
+	return v.redirect("/sessions?erased=yes")
+}
