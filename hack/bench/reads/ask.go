@@ -66,6 +66,9 @@ func questions() []question {
 		{"counts of a month by type", func(l *loader, r *rand.Rand) string { return "/v1/stats?by=type&bucket=day&" + l.application(r) }},
 		{"counts of a month, all applications", func(*loader, *rand.Rand) string { return "/v1/stats?by=application&bucket=day" }},
 		{"failures, newest", func(l *loader, r *rand.Rand) string { return "/v1/failures?" + l.application(r) }},
+		{"failures of a code", func(l *loader, r *rand.Rand) string { return "/v1/failures?code=schema.mismatch&" + l.application(r) }},
+		{"open failures of an hour, all applications", func(l *loader, r *rand.Rand) string { return "/v1/failures?state=open&" + l.hour(r) }},
+		{"failures that were replayed, all applications", func(*loader, *rand.Rand) string { return "/v1/failures?state=replayed" }},
 	}
 }
 

@@ -45,6 +45,13 @@ func columns() []string {
 	return []string{"application", "id", "session_id", "category", "name", "data", "occurred_at", "received_at", "sequence", "credential"}
 }
 
+// failures makes one for every twentieth event, of four codes, most of them open.
+const failures = `INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, state, received_at, original, truncated)
+	SELECT gen_random_uuid(), application, '1', 'failed ' || id, (ARRAY['schema.mismatch', 'field.missing', 'timestamp.too_old', 'id.conflict'])[1 + r / 20 % 4],
+	    'for the measure', '{/data}', CASE r / 20 % 4 WHEN 3 THEN 'persistence' ELSE 'ingest' END, CASE r / 80 % 10 WHEN 0 THEN 'replayed' ELSE 'open' END,
+	    received_at, convert_to(data::text, 'UTF8'), false
+	FROM (SELECT *, abs(hashtext(id)::bigint) AS r FROM persistence.events) e WHERE r % 20 = 0`
+
 // load makes as many events as are missing, session by session, and all that is kept beside them.
 func (l *loader) load(ctx context.Context, conn *pgx.Conn, size int) error {
 	for d := range days + 1 {
@@ -61,12 +68,13 @@ func (l *loader) load(ctx context.Context, conn *pgx.Conn, size int) error {
 	}
 	l.loaded = size
 	for _, statement := range []string{
-		"TRUNCATE persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
+		"TRUNCATE persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage, persistence.failures",
 		"INSERT INTO persistence.ledger SELECT application, id, gen_random_uuid(), sequence, occurred_at FROM persistence.events",
 		"INSERT INTO persistence.sessions SELECT session_id, application, min(occurred_at), max(occurred_at), count(*) FROM persistence.events GROUP BY 1, 2",
 		"INSERT INTO persistence.usage SELECT application, date_trunc('hour', received_at), 'stored', 'bench', count(*) FROM persistence.events GROUP BY 1, 2",
 		"INSERT INTO persistence.type_usage SELECT application, date_trunc('hour', received_at), 'stored', category, name, 'bench', count(*) FROM persistence.events GROUP BY 1, 2, 4, 5",
-		"VACUUM ANALYZE persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
+		failures,
+		"VACUUM ANALYZE persistence.failures, persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
 		"CHECKPOINT",
 	} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
