@@ -149,8 +149,8 @@ func TestWhoMayReplay(t *testing.T) {
 		t.Errorf("asking for a replay is answered %d %+v", status, replay)
 	}
 	l.send(http.MethodPost, adminToken, "/v1/replays?dry_run=true", &everybodys)
-	var real Replay
-	l.send(http.MethodPost, adminToken, "/v1/replays?code=none&application=shop/web-shop", &real)
+	var earnest Replay
+	l.send(http.MethodPost, adminToken, "/v1/replays?code=none&application=shop/web-shop", &earnest)
 	for _, c := range []struct {
 		method, path string
 		admin, own   int
@@ -161,7 +161,7 @@ func TestWhoMayReplay(t *testing.T) {
 		{http.MethodPost, "/v1/failures/" + id + "/replay", 409, 403},
 		{http.MethodGet, "/v1/replays/" + replay.ID.String(), 200, 200},
 		{http.MethodPost, "/v1/replays/" + replay.ID.String() + "/cancel", 200, 200},
-		{http.MethodPost, "/v1/replays/" + real.ID.String() + "/cancel", 200, 403},
+		{http.MethodPost, "/v1/replays/" + earnest.ID.String() + "/cancel", 200, 403},
 		{http.MethodGet, "/v1/replays/" + everybodys.ID.String(), 200, 404},
 		{http.MethodPost, "/v1/replays/" + everybodys.ID.String() + "/cancel", 200, 404},
 		{http.MethodGet, "/v1/failures/" + unknown, 404, 404},
