@@ -69,7 +69,31 @@ func questions() []question {
 		{"failures of a code", func(l *loader, r *rand.Rand) string { return "/v1/failures?code=schema.mismatch&" + l.application(r) }},
 		{"open failures of an hour, all applications", func(l *loader, r *rand.Rand) string { return "/v1/failures?state=open&" + l.hour(r) }},
 		{"failures that were replayed, all applications", func(*loader, *rand.Rand) string { return "/v1/failures?state=replayed" }},
+		{"console: overview", func(*loader, *rand.Rand) string { return "/" }},
+		{"console: a session", func(l *loader, r *rand.Rand) string { return "/sessions/" + l.session(r) }},
+		{"console: events of a common type", func(l *loader, r *rand.Rand) string { return "/events?" + l.application(r) + "&" + kind(0) }},
+		{"console: open failures", func(*loader, *rand.Rand) string { return "/failures?state=open" }},
 	}
+}
+
+// logIn begins a session of the console. Its cookie is for browsers on the same machine or over TLS, so no jar would send it.
+func (w *world) logIn(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/login", strings.NewReader(url.Values{"token": {w.token}}.Encode()))
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultTransport.RoundTrip(request) // which follows no redirect
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it is not read
+	cookies := response.Cookies()
+	if len(cookies) != 1 {
+		return fmt.Errorf("log in: answered %s", response.Status)
+	}
+	w.cookie = cookies[0].Name + "=" + cookies[0].Value
+	return nil
 }
 
 func (w *world) ask(ctx context.Context, path string) (time.Duration, error) {
@@ -78,6 +102,9 @@ func (w *world) ask(ctx context.Context, path string) (time.Duration, error) {
 		return 0, fmt.Errorf("make request: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+w.token)
+	if !strings.HasPrefix(path, "/v1/") { // a page of the console
+		request.Header.Set("Cookie", w.cookie)
+	}
 	begin := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -86,7 +113,8 @@ func (w *world) ask(ctx context.Context, path string) (time.Duration, error) {
 	defer response.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(response.Body)
 	took := time.Since(begin)
-	if err == nil && response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound {
+	page := response.Request.URL.Path == request.URL.Path // and not where one logs in
+	if err == nil && (response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound || !page) {
 		err = fmt.Errorf("%s answered %d %s", path, response.StatusCode, body)
 	}
 	return took, err

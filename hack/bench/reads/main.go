@@ -112,15 +112,17 @@ type world struct {
 	dir         string
 	redis       *servers.Redis
 	postgres    *servers.Postgres
+	auth        *servers.Process // begins the application log, without which nobody logs in
 	persistence *servers.Process
 	conn        *pgx.Conn
 	url, token  string
+	cookie      string // of a session of the console
 }
 
 const startTimeout = time.Minute
 
 func (w *world) start(ctx context.Context) (err error) {
-	if err := build.Services(ctx, w.dir, "persistence"); err != nil {
+	if err := build.Services(ctx, w.dir, "auth", "persistence"); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -137,35 +139,28 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.conn, err = pgx.Connect(ctx, w.postgres.URL()); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
+	w.token = servers.NewPassword()
+	if w.auth, _, err = w.service("auth", "THEEYE_POSTGRES_URL="+w.postgres.URL()); err != nil {
+		return err
+	}
 	return w.serve(ctx, "")
 }
 
 // serve starts persistence, which makes its tables, with options for its connections to PostgreSQL.
 func (w *world) serve(ctx context.Context, options string) error {
-	public, err1 := servers.FreePort()
-	opsPort, err2 := servers.FreePort()
-	if err := errors.Join(err1, err2); err != nil {
-		return fmt.Errorf("start persistence: %w", err)
-	}
-	w.url, w.token = "http://"+servers.Address(public), servers.NewPassword()
 	url, err := withOptions(w.postgres.URL(), options)
 	if err != nil {
 		return err
 	}
-	log := filepath.Join(w.dir, "persistence.log")
-	w.persistence, err = servers.Start(servers.Command{
-		Path: filepath.Join(w.dir, "persistence"), LogFile: log,
-		Args: []string{"--listen=" + servers.Address(public), "--ops-listen=" + servers.Address(opsPort), "--replica=bench", "--log-level=warn"},
-		Env:  []string{"THEEYE_ADMIN_TOKEN=" + w.token, "THEEYE_POSTGRES_URL=" + url, "THEEYE_REDIS_URL=" + w.redis.URL(), "TZ=UTC"},
-	})
+	w.persistence, w.url, err = w.service("persistence", "THEEYE_POSTGRES_URL="+url, "THEEYE_REPLICA=bench")
 	if err != nil {
-		return fmt.Errorf("start persistence: %w", err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err = servers.Await(ctx, w.persistence, log, func(ctx context.Context) error {
+	err = servers.Await(ctx, w.persistence, w.log("persistence"), func(ctx context.Context) error {
 		_, err := w.ask(ctx, "/v1/events?limit=1")
-		return err
+		return errors.Join(err, w.logIn(ctx)) // which needs the log that auth begins
 	})
 	if err != nil {
 		return fmt.Errorf("start persistence: %w", err)
@@ -173,12 +168,34 @@ func (w *world) serve(ctx context.Context, options string) error {
 	return nil
 }
 
+func (w *world) log(name string) string { return filepath.Join(w.dir, name+".log") }
+
+// service starts one.
+func (w *world) service(name string, env ...string) (p *servers.Process, url string, err error) {
+	public, err1 := servers.FreePort()
+	opsPort, err2 := servers.FreePort()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, "", fmt.Errorf("start %s: %w", name, err)
+	}
+	p, err = servers.Start(servers.Command{
+		Path: filepath.Join(w.dir, name), LogFile: w.log(name),
+		Args: []string{"--listen=" + servers.Address(public), "--ops-listen=" + servers.Address(opsPort), "--log-level=warn"},
+		Env:  append(env, "THEEYE_ADMIN_TOKEN="+w.token, "THEEYE_REDIS_URL="+w.redis.URL(), "TZ=UTC"),
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, "http://" + servers.Address(public), nil
+}
+
 func (w *world) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	var errs []error
-	if w.persistence != nil {
-		errs = append(errs, w.persistence.Stop(ctx, syscall.SIGTERM))
+	for _, p := range []*servers.Process{w.persistence, w.auth} {
+		if p != nil {
+			errs = append(errs, p.Stop(ctx, syscall.SIGTERM))
+		}
 	}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close(ctx))
