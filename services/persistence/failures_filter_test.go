@@ -202,6 +202,27 @@ func TestSomebodyElsesIsUnknown(t *testing.T) {
 	l.same("answers", string(none), string(others))
 }
 
+// TestReplaysReadNoBody: parameters in one would be left out, and a dry run would be none.
+func TestReplaysReadNoBody(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	id := l.refuse(shop, refused("{", "field.missing"))[0].String()
+	for _, path := range []string{"/v1/replays", "/v1/failures/" + id + "/replay", "/v1/failures/" + id + "/discard", "/v1/replays/" + id + "/cancel"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.url+path, strings.NewReader("dry_run=true"))
+		l.must(err)
+		request.Header.Set("Authorization", "Bearer "+adminToken)
+		response, err := http.DefaultClient.Do(request)
+		l.must(err)
+		l.must(response.Body.Close())
+		if response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s with a body is answered %d", path, response.StatusCode)
+		}
+	}
+	if n := l.count("SELECT count(*) FROM persistence.failures WHERE state = 'open'"); n != 1 {
+		t.Errorf("%d failures are open", n)
+	}
+}
+
 // TestHostileReplayParameters are refused by name, with nothing done.
 func TestHostileReplayParameters(t *testing.T) {
 	t.Parallel()

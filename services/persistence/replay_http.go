@@ -59,8 +59,19 @@ func (r *Reader) failureOf(ctx context.Context, req *http.Request) (q failureQue
 	if q.scope, err = span(ctx, q.who, VerbGet); err != nil {
 		return q, err
 	}
+	if err = bodiless(req); err != nil {
+		return q, err
+	}
 	q.id, err = failureID(req)
 	return q, err
+}
+
+// bodiless refuses a body: who sends dry_run in one must not have it left out.
+func bodiless(req *http.Request) error {
+	if req.ContentLength != 0 {
+		return fault.New(fault.CodeParameter, "a body is not read: parameters belong in the query of the address")
+	}
+	return nil
 }
 
 // failureID reads the id in a path. What is none is no Failure's.
@@ -145,6 +156,9 @@ func (r *Reader) changes(ctx context.Context, q failureQuestion) error {
 
 // decodeBegin reads which Failures are to be replayed. A dry run is for whoever may list them.
 func (r *Reader) decodeBegin(ctx context.Context, req *http.Request) (Query, error) {
+	if err := bodiless(req); err != nil {
+		return Query{}, err
+	}
 	verb := VerbUpdate
 	if req.URL.Query().Get("dry_run") == "true" {
 		verb = VerbList
@@ -186,6 +200,9 @@ func (r *Reader) decodeReplay(ctx context.Context, req *http.Request) (q replayQ
 		return q, err
 	}
 	if _, err := kit.Parameters(req); err != nil {
+		return q, err
+	}
+	if err := bodiless(req); err != nil {
 		return q, err
 	}
 	text := req.PathValue("id")
