@@ -39,7 +39,7 @@ func (g *good) phase(ctx context.Context, name string) (p phase, err error) {
 	defer cancel()
 	var all sync.WaitGroup
 	for n := range g.config.clients {
-		all.Go(func() { g.client(ctx, fmt.Sprintf("%s-%s-%d", g.run, name, n), &p) })
+		all.Go(func() { g.client(ctx, n, fmt.Sprintf("%s-%s-%d", g.run, name, n), &p) })
 	}
 	all.Wait()
 	if len(p.took) == 0 {
@@ -49,13 +49,14 @@ func (g *good) phase(ctx context.Context, name string) (p phase, err error) {
 	return p, nil
 }
 
-// client posts until the context ends, and then what is still due.
-func (g *good) client(ctx context.Context, name string, p *phase) {
+// client posts until the context ends, and then what is still due. It begins at a moment of its own: clients that all send
+// at once wait for each other.
+func (g *good) client(ctx context.Context, number int, name string, p *phase) {
 	transport := &http.Transport{MaxConnsPerHost: 1}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	every := time.Duration(float64(time.Second) / g.config.rate)
-	due := time.Now()
+	due := time.Now().Add(every * time.Duration(number) / time.Duration(g.config.clients))
 	for n := 0; ; n++ {
 		select {
 		case <-time.After(time.Until(due)):

@@ -153,6 +153,7 @@ func (c *config) flooded(ctx context.Context, g *good) (p phase, tally attack.Ta
 	}
 	cmd := exec.CommandContext(ctx, "nice", "-n", "19", self, hostilePart) //nolint:gosec // ourselves
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // for lowest
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return p, nil, fmt.Errorf("connect to the flood: %w", err)
@@ -164,12 +165,25 @@ func (c *config) flooded(ctx context.Context, g *good) (p phase, tally attack.Ta
 	if err := cmd.Start(); err != nil {
 		return p, nil, fmt.Errorf("start the flood: %w", err)
 	}
+	if err := lowest(cmd.Process.Pid); err != nil {
+		return p, nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
 	if err := json.NewEncoder(in).Encode(c.plan); err != nil {
 		return p, nil, fmt.Errorf("tell the flood: %w", err)
 	}
 	p, err = g.phase(ctx, "flood")
 	_ = in.Close() // the flood ends with it
 	return p, tally, errors.Join(err, json.NewDecoder(out).Decode(&tally), cmd.Wait())
+}
+
+// lowest gives the session of a process the lowest priority. Linux shares processors among sessions first: the niceness
+// of a process counts only inside its own (sched(7), "The autogroup feature").
+func lowest(pid int) error {
+	err := os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte("19"), 0)
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without it
+		return fmt.Errorf("lower the priority of the flood: %w", err)
+	}
+	return nil
 }
 
 // hostile is the whole of the hostile process.
