@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/hack/servers"
 )
 
 const (
@@ -160,22 +162,32 @@ func typeOf(n int) (category, name string) {
 // register makes the applications known, so that there is something to tell of them beside their events. Their events are
 // kept for ever.
 func (w *world) register(ctx context.Context, l *loader) error {
-	for n, uid := range l.applications {
-		body := fmt.Sprintf(`{"namespace":"bench","name":"application-%d"}`, n)
-		request, err := http.NewRequestWithContext(ctx, http.MethodPut, w.authURL+"/v1/applications/"+uid.String(), strings.NewReader(body))
-		if err != nil {
-			return fmt.Errorf("register: %w", err)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return servers.Await(ctx, w.auth, w.log("auth"), func(ctx context.Context) error { //nolint:wrapcheck // says what is awaited
+		for n, uid := range l.applications {
+			if err := w.put(ctx, w.authURL+"/v1/applications/"+uid.String(), fmt.Sprintf(`{"namespace":"bench","name":"application-%d"}`, n)); err != nil {
+				return err
+			}
 		}
-		request.Header.Set("Authorization", "Bearer "+w.token)
-		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return fmt.Errorf("register: %w", err)
-		}
-		_ = response.Body.Close()
-		if response.StatusCode/100 != 2 {
-			return fmt.Errorf("register: answered %s", response.Status)
-		}
+		return nil
+	})
+}
+
+func (w *world) put(ctx context.Context, target, body string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, strings.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+w.token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("register: answered %s", response.Status)
 	}
 	return nil
 }
