@@ -31,8 +31,8 @@ type loader struct {
 	sessions     int
 	filler       string
 
-	half     map[string]string // places behind half of the rows, by list
-	failures []string          // ids of some
+	half     map[string][]string // places behind half of the rows, by list
+	failures []string            // ids of some
 }
 
 func newLoader(seed uint64, now time.Time) *loader {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,6 +45,7 @@ func questions() []question {
 		{"events of all applications, newest", func(_ *loader, r *rand.Rand) string { return fmt.Sprintf("/v1/events?limit=%d", 50+r.IntN(100)) }},
 		{"events of a common type", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&" + kind(0) }},
 		{"events of a rare type", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&" + kind(16) }},
+		{"events of a type between them", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&" + kind(8) }},
 		{"events of a common category", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&category=category+0" }},
 		{"events of a rare category", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&category=category+4" }},
 		{"events of a name", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&name=name+5" }},
@@ -71,9 +72,9 @@ func questions() []question {
 		{"failures of a stage", func(l *loader, r *rand.Rand) string { return "/v1/failures?stage=persistence&" + l.application(r) }},
 		{"failures that were replayed, all applications", func(*loader, *rand.Rand) string { return "/v1/failures?state=replayed" }},
 		{"one failure", func(l *loader, r *rand.Rand) string { return "/v1/failures/" + l.failures[r.IntN(len(l.failures))] }},
-		{"events behind half of them", func(l *loader, r *rand.Rand) string { return l.behindHalf("/v1/events?" + l.application(r)) }},
-		{"sessions behind half of them", func(l *loader, r *rand.Rand) string { return l.behindHalf("/v1/sessions?" + l.application(r)) }},
-		{"failures behind half of them", func(l *loader, r *rand.Rand) string { return l.behindHalf("/v1/failures?" + l.application(r)) }},
+		{"events behind half of them", func(l *loader, r *rand.Rand) string { return l.behindHalf(r, "/v1/events") }},
+		{"sessions behind half of them", func(l *loader, r *rand.Rand) string { return l.behindHalf(r, "/v1/sessions") }},
+		{"failures behind half of them", func(l *loader, r *rand.Rand) string { return l.behindHalf(r, "/v1/failures") }},
 		{"events of a type and a day, by a value in data", func(l *loader, r *rand.Rand) string {
 			return fmt.Sprintf("/v1/events?%s&%s&%s&data.n[gte]=%d", l.application(r), kind(r.IntN(4)), l.span(r, 24), r.IntN(90_000))
 		}},
@@ -88,28 +89,18 @@ func questions() []question {
 	}
 }
 
-// behindHalf is a page as deep inside as one can be from both ends.
-func (l *loader) behindHalf(path string) string {
-	list, _, _ := strings.Cut(path, "?")
-	return path + "&cursor=" + l.half[list]
+// behindHalf is a page as deep inside as one can be from both ends, of the application that has most.
+func (l *loader) behindHalf(r *rand.Rand, list string) string {
+	return list + "?application=" + l.applications[0].String() + "&cursor=" + l.half[list][r.IntN(len(l.half[list]))]
 }
 
-// prepare finds what questions need: places behind half of all rows, which are as many on each day, and failures' ids.
-func (w *world) prepare(ctx context.Context, l *loader) error {
-	l.half = map[string]string{}
-	middle := l.begin.AddDate(0, 0, days/2).Format(time.RFC3339)
+// prepare finds what questions need: places behind half of all rows, and failures' ids.
+func (w *world) prepare(ctx context.Context, l *loader) (err error) {
+	l.half = map[string][]string{}
 	for _, list := range []string{"/v1/events", "/v1/sessions", "/v1/failures"} {
-		body, _, err := w.get(ctx, list+"?limit=1&to="+middle+"&application="+l.applications[0].String())
-		if err != nil {
+		if l.half[list], err = w.walk(ctx, l, list); err != nil {
 			return err
 		}
-		var page struct {
-			NextCursor string `json:"next_cursor"`
-		}
-		if err := json.Unmarshal(body, &page); err != nil || page.NextCursor == "" {
-			return fmt.Errorf("%s has no place behind its middle: %w", list, err)
-		}
-		l.half[list] = page.NextCursor
 	}
 	rows, err := w.conn.Query(ctx, "SELECT sequence::text FROM persistence.failures ORDER BY sequence LIMIT 1000") // random ones are
 	if err == nil {
@@ -119,4 +110,40 @@ func (w *world) prepare(ctx context.Context, l *loader) error {
 		return fmt.Errorf("read failures: %w", err)
 	}
 	return nil
+}
+
+// walk reads half of a list, whose rows are as many on each day, and returns the last places on its way: a cursor is good for
+// its own question alone.
+func (w *world) walk(ctx context.Context, l *loader, list string) (places []string, err error) {
+	const kept = 20 // pages that are not all one
+	path := list + "?limit=1000&application=" + l.applications[0].String()
+	if list == "/v1/events" {
+		path += "&select=timestamp"
+	}
+	type row struct { // has one of them
+		Timestamp  time.Time `json:"timestamp"`
+		FirstAt    time.Time `json:"first_at"`
+		ReceivedAt time.Time `json:"received_at"`
+	}
+	for at, cursor := time.Now(), ""; at.After(l.begin.AddDate(0, 0, days/2)); {
+		body, _, err := w.get(ctx, path+cursor)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Events     []row  `json:"events"`
+			Sessions   []row  `json:"sessions"`
+			Failures   []row  `json:"failures"`
+			NextCursor string `json:"next_cursor"`
+		}
+		rows := func() []row { return slices.Concat(page.Events, page.Sessions, page.Failures) }
+		if err := json.Unmarshal(body, &page); err != nil || page.NextCursor == "" || len(rows()) == 0 {
+			return nil, fmt.Errorf("%s ends before its middle: %w", list, err)
+		}
+		last := rows()[len(rows())-1]
+		at = slices.MaxFunc([]time.Time{last.Timestamp, last.FirstAt, last.ReceivedAt}, time.Time.Compare)
+		places = append(places, page.NextCursor)
+		cursor = "&cursor=" + page.NextCursor
+	}
+	return places[max(0, len(places)-kept):], nil
 }
