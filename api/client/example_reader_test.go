@@ -86,7 +86,7 @@ func readerOf(media, answer string) (reader *client.Reader, closing func()) {
 	}))
 	reader, err := client.NewReader(client.Config{URL: theeye.URL, Key: client.StaticKey("eye_live_0123")})
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // an example has no test to fail
 	}
 	return reader, func() {
 		reader.CloseIdleConnections()

@@ -31,7 +31,7 @@ func (c *Client) open(ctx context.Context, target, key, media string, header htt
 		watch: time.AfterFunc(c.config.Timeout, func() { cancel(errSilent) }),
 	}
 	var err error
-	if f.Response, f.secrets, err = c.send(ctx, http.MethodGet, target, key, header); err != nil {
+	if f.Response, f.secrets, err = c.send(ctx, http.MethodGet, target, key, header); err != nil { //nolint:bodyclose // Close does
 		f.end() // which changes no cause that there is
 		if cause := f.cause(); errors.Is(cause, errSilent) {
 			err = fmt.Errorf("%w: %w", cause, err)

@@ -57,7 +57,8 @@ func TestReaderOfTheRest(t *testing.T) {
 			t.Errorf("read %s\nwant %s", text, want)
 		}
 		var last error
-		for _, last = range r.Sessions(t.Context(), nil) {
+		for _, err := range r.Sessions(t.Context(), nil) {
+			last = err
 		}
 		if last == nil || !strings.Contains(last.Error(), "not understood") {
 			t.Errorf("pages that lead nowhere: %v", last)

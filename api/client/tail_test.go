@@ -29,7 +29,7 @@ func tells(behind, text string, stays bool) http.HandlerFunc {
 		if stays {
 			<-r.Context().Done()
 		}
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for
 	}
 }
 
