@@ -38,7 +38,8 @@ func TestReaderOfFailures(t *testing.T) {
 			answering("POST", "/v1/failures/f2/discard", 204, ""),
 			answering("POST", "/v1/replays?application=shop%2Fweb-shop&dry_run=true", 202, `{"id":"r1","state":"running","total":3,"outcomes":{},"codes":{}}`),
 			answering("GET", "/v1/replays/r1", 200, `{"id":"r1","state":"finished","done":3,"outcomes":{"stored":3},"codes":{}}`),
-			answering("GET", "/v1/replays", 200, `{"replays":[{"id":"r1"}]}`),
+			answering("GET", "/v1/replays", 200, `{"replays":[{"id":"r1"}],"next_cursor":"older"}`),
+			answering("GET", "/v1/replays?cursor=older", 200, `{"replays":[{"id":"r0"}]}`),
 			answering("POST", "/v1/replays/r1/cancel", 200, `{"id":"r1","state":"finished"}`),
 			problem(404, "not_found"),
 		})
@@ -67,11 +68,12 @@ func TestReaderOfFailures(t *testing.T) {
 		note(fmt.Sprint(begun.ID, begun.State, begun.Total), err)
 		replay, err := r.Replay(t.Context(), "r1")
 		note(fmt.Sprint(replay.State, replay.Done, replay.Outcomes["stored"]), err)
-		all, err := r.Replays(t.Context())
-		note(all[0].ID, err)
+		for replay, err := range r.Replays(t.Context(), nil) {
+			note(replay.ID, err)
+		}
 		ended, err := r.CancelReplay(t.Context(), "r1")
 		note(ended.State, err)
-		want := `f1 f2 type.unknown "type":"object"}true truestored conflictid.conflict/id discarded r1running3 finished3 3 r1 finished`
+		want := `f1 f2 type.unknown "type":"object"}true truestored conflictid.conflict/id discarded r1running3 finished3 3 r1 r0 finished`
 		if text := strings.Join(got, " "); text != want {
 			t.Errorf("read %s\nwant %s", text, want)
 		}

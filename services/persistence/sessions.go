@@ -159,7 +159,7 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 func (p *Postgres) sessionIDs(ctx context.Context, q *Query, sql string, args []any,
 	scan func(row pgx.CollectableRow, id *string, matches, ends *bool) (at string, err error),
 ) (ids []string, next string, err error) {
-	rows, err := p.pool.Query(ctx, sql, args...)
+	rows, err := p.inOrder(ctx, sql, args)
 	if err != nil {
 		return nil, "", fmt.Errorf("list sessions: %w", err)
 	}
