@@ -225,5 +225,5 @@ func parseFormat(value string) (isCSV bool, err error) {
 	case "csv":
 		return true, nil
 	}
-	return false, fault.New(fault.CodeParameter, fmt.Sprintf("format %q is neither ndjson nor csv", value))
+	return false, fault.OfParameter("format", fault.New(fault.CodeParameter, fmt.Sprintf("format %q is neither ndjson nor csv", value)))
 }
