@@ -117,7 +117,7 @@ func TestConsoleProblems(t *testing.T) {
 		}
 	}
 
-	p.redis.Kill() // and nobody knows who is called what
+	p.redisDies() // and nobody knows who is called what
 	eventually(t, func() error {
 		if got := s.ask(http.MethodGet, "/events?application=shop/none", nil); got.status != http.StatusServiceUnavailable {
 			return fmt.Errorf("answered %d", got.status)
@@ -131,6 +131,13 @@ func TestConsoleProblems(t *testing.T) {
 	p.problem(s, "/applications/"+uuid.NewString(), 503, `">Try again`)
 	p.problem(s, "/events/export?application=shop/none", 503, `">Try again`)
 	s.get("/events")
+}
+
+func (p *people) redisDies() {
+	p.t.Helper()
+	if err := p.redis.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // problem asks for a page that there is not, which must be one for people nevertheless.
@@ -171,7 +178,7 @@ func TestConsoleProblemsInParts(t *testing.T) {
 			t.Errorf("%s has no way on: %s", path, got.body)
 		}
 	}
-	p.redis.Kill()
+	p.redisDies()
 	const away = "/events?application=shop/none"
 	eventually(t, func() error {
 		got := s.ask(http.MethodGet, away, nil, "HX-Request", "true")

@@ -83,10 +83,10 @@ func (c *Console) application(v *visit) error {
 	p := applicationPage{Who: v.who}
 	err := v.get("/v1/applications/"+segment(uid)+"/policy", nil, &p.declared)
 	if r, ok := err.(*refusal); ok { //nolint:errorlint // get wraps nothing
-		switch r.Code {
-		case fault.CodeNotFound: // the usage tells whether anything of it is left
+		switch {
+		case r.Code == fault.CodeNotFound: // the usage tells whether anything of it is left
 			p.Unknown, p.UID, err = true, uid, nil
-		case fault.CodeInvalid: // to the API that is a mistake, and here an address like any other
+		case r.Code == fault.CodeInvalid: // to the API that is a mistake, and here an address like any other
 			err = fault.New(fault.CodeNotFound, "there is no application at "+v.r.URL.Path+": the page of one has its UID for an address")
 		}
 	}

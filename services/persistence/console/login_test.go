@@ -2,6 +2,7 @@ package console
 
 import (
 	"crypto/tls"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
@@ -22,10 +23,15 @@ func TestOverPlainHTTP(t *testing.T) {
 		{host: "theeye.example", header: "X-Forwarded-Proto", value: "https"},
 		{host: "theeye.example", header: "X-Forwarded-Proto", value: "http", want: true},
 		{host: "theeye.example", header: "Sec-Fetch-Site", value: "none"},
-		{host: "localhost"}, {host: "localhost:8080"}, {host: "theeye.localhost:8080"},
-		{host: "127.0.0.1:8080"}, {host: "127.1.2.3"}, {host: "[::1]:8080"}, {host: "[::1]"},
+		{host: "localhost"},
+		{host: "localhost:8080"},
+		{host: "theeye.localhost:8080"},
+		{host: "127.0.0.1:8080"},
+		{host: "127.1.2.3"},
+		{host: "[::1]:8080"},
+		{host: "[::1]"},
 	} {
-		r := httptest.NewRequest("GET", "/login", nil)
+		r := httptest.NewRequest(http.MethodGet, "/login", nil)
 		r.Host = c.host
 		if c.tls {
 			r.TLS = &tls.ConnectionState{}

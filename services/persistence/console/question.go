@@ -21,7 +21,7 @@ type question struct {
 func (q *question) ask(v *visit, path string, asked url.Values, into any) error {
 	if q.Refuse = q.Filter.wrong; q.Refuse != nil {
 		q.Refuse.tell(v.w.Header())
-		return nil
+		return nil //nolint:nilerr // the page shows it
 	}
 	err := v.get(path, asked, into)
 	r, ok := err.(*refusal) //nolint:errorlint // get wraps nothing
