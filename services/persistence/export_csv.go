@@ -24,7 +24,7 @@ func (x *exportQuestion) checkFormat() error {
 	case "", formatNDJSON, formatCSV, formatCSVRaw:
 		return nil
 	}
-	return fault.New(fault.CodeParameter, fmt.Sprintf("format %q is none of ndjson, csv and csv-raw", x.Format))
+	return fault.OfParameter("format", fault.New(fault.CodeParameter, fmt.Sprintf("format %q is none of ndjson, csv and csv-raw", x.Format)))
 }
 
 // table tells whether the form is one of RFC 4180.

@@ -153,15 +153,15 @@ func parseQuery(given map[string]string) (q Query, err error) {
 	q.Limit = defaultLimit
 	for _, name := range slices.Sorted(maps.Keys(given)) { // one question, one statement
 		value, err := parseText(fmt.Sprintf("parameter %q", name), given[name])
-		if err != nil {
-			return q, err
+		if err == nil {
+			err = q.set(name, value)
 		}
-		if err := q.set(name, value); err != nil {
-			return q, err
+		if err != nil {
+			return q, fault.OfParameter(name, err)
 		}
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return q, fault.New(fault.CodeParameter, "from must be before to")
+		return q, fault.OfParameter("from", fault.New(fault.CodeParameter, "from must be before to"))
 	}
 	return q, nil
 }

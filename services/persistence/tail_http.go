@@ -64,7 +64,7 @@ func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listenin
 	l.by, l.every = listenerOf(who)
 	l.whole = l.by == uuid.Nil || q.scope().All
 	if l.outcomes, err = parseOutcomes(req); err != nil {
-		return nil, err
+		return nil, fault.OfParameter("outcome", err)
 	}
 	if id := req.Header.Get("Last-Event-ID"); id != "" {
 		at, ok := parsePlace(id)

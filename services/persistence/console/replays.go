@@ -80,12 +80,17 @@ func (c *Console) replays(v *visit) error {
 // replay shows how far one is; htmx asks again while it runs.
 func (c *Console) replay(v *visit) error {
 	p := replayPage{Who: v.who}
-	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
+	err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run)
+	if r, ok := err.(*refusal); ok && v.fragment() && r.Passes() { //nolint:errorlint // get wraps nothing
+		r.tell(v.w.Header())
+		return v.part(r.Status, "replay", "unknown-progress", map[string]any{"ID": idOf(v.r), "Refuse": r})
+	}
+	if err != nil {
 		return err
 	}
 	p.MayCancel = p.Running() && v.who.somewhere("update")
 	if v.fragment() {
-		return v.part("replay", "progress", p)
+		return v.part(http.StatusOK, "replay", "progress", p)
 	}
 	return v.show(http.StatusOK, "replay", "replays", p.kind(), p)
 }
@@ -103,12 +108,9 @@ func (c *Console) replayMany(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return fault.Wrap(fault.CodeMalformed, "the form cannot be read", err)
 	}
-	f := filtered(v.r.PostForm, "application", "code", "stage", "from", "to")
-	if v.r.PostForm.Get("dry_run") == "true" {
-		f.values.Set("dry_run", "true")
-	}
 	begun := run{}
-	if err := v.do(http.MethodPost, "/v1/replays", f.values, &begun); err != nil {
+	// All of it goes to the API, which refuses what it does not know: left out, it would replay more than was meant.
+	if err := v.do(http.MethodPost, "/v1/replays", v.r.PostForm, &begun); err != nil {
 		return err
 	}
 	return v.redirect(href("/replays", begun.ID))
