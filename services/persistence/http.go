@@ -137,6 +137,11 @@ func (r *Reader) decode(ctx context.Context, req *http.Request, verb Verb, known
 	if err != nil {
 		return Query{}, err
 	}
+	return r.question(ctx, who, given, verb)
+}
+
+// question reads parameters, and narrows what they ask for to what the sender may do this with.
+func (r *Reader) question(ctx context.Context, who sender, given map[string]string, verb Verb) (Query, error) {
 	q, err := parseQuery(given)
 	if err != nil {
 		return q, err
