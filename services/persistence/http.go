@@ -91,7 +91,7 @@ func eventFilters(more ...string) []string {
 func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "limit")...)
 	if err == nil {
-		err = q.settled()
+		err = q.resume(listEvents)
 	}
 	return q, err
 }
@@ -138,6 +138,8 @@ func (r *Reader) decode(ctx context.Context, req *http.Request, verb Verb, known
 	if err != nil {
 		return q, err
 	}
+	user, kind := who.who()
+	q.asker = string(kind) + " " + user
 	scope, err := askedScope(ctx, who, verb, q.reference)
 	q.within(scope)
 	return q, err
