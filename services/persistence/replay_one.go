@@ -118,6 +118,7 @@ func (p *Postgres) discard(ctx context.Context, q failureQuestion, now time.Time
 	c.clauses = nil
 	c.add("attempted_at = %s", now)
 	c.add("attempt_outcome = %s", string(discarded))
+	c.add("attempts = "+attemptsSQL("%s"), (&Attempt{Outcome: discarded}).attemptedAt(now))
 	tag, err := p.pool.Exec(ctx, "UPDATE persistence.failures SET state = 'discarded', attempt_code = NULL, attempt_detail = NULL, attempt_pointer = NULL, "+
 		strings.Join(c.clauses, ", ")+" WHERE state = 'open' AND "+where, c.args...)
 	if err != nil {
