@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 // TestReplaysAreBounded in how many run, and how many are remembered for how long.
@@ -178,4 +181,40 @@ func TestReplaysArePaged(t *testing.T) {
 	clock = clock.Add(time.Hour)
 	got := walk(adminToken, "", func() { begin("new", Query{Application: bygone, DryRun: true, asker: uuid.NewString()}) })
 	l.same("while more are asked for", "all,blog,shop,shop,shop,shop cancelled,shop dry,shop dry,shop dry", strings.Join(sorted(got), ","))
+}
+
+// TestDryRunsOfOneStandBehindReplays: while dry runs of single failures queue, a replay waits for one of them at most.
+func TestDryRunsOfOneStandBehindReplays(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r := f.replayer(f.store, book{shop: {}})
+	ids := f.manyRefused(shop, 2)
+	all := Scope{All: true}
+	end, err := r.takeDryTurn(t.Context()) // a dry run is at work,
+	f.must(err)
+	impatient, leave := context.WithCancel(t.Context())
+	const queued = 20
+	refusals, replayed := make(chan error, queued), make(chan error, 1)
+	for range queued { // others wait,
+		go func() {
+			_, err := r.One(impatient, oneReplay{failureQuestion{id: ids[1], scope: all}, true})
+			refusals <- err
+		}()
+	}
+	go func() {
+		_, err := r.One(t.Context(), oneReplay{failureQuestion{id: ids[0], scope: all}, false})
+		replayed <- err
+	}()
+	<-r.turn // and it comes to its end, but for the place among dry runs: none of the others is next
+	f.must(<-replayed)
+	f.same("the replay", "replayed stored", f.state(ids[0]))
+	leave()
+	for range queued {
+		if err := <-refusals; err == nil || fault.ProblemOf(err).Code != fault.CodeOverloaded {
+			t.Errorf("a dry run that waits and goes: %v", err)
+		}
+	}
+	r.turn <- struct{}{}
+	end()
+	f.same("afterwards", Stored, f.one(r, ids[1], true).Outcome)
 }

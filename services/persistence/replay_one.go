@@ -53,7 +53,11 @@ const raced = 3
 
 // One replays one Failure. One that is replayed already answers what became of it then.
 func (r *Replayer) One(ctx context.Context, q oneReplay) (*Attempt, error) {
-	end, err := r.takeTurn(ctx)
+	take := r.takeTurn
+	if q.dryRun {
+		take = r.takeDryTurn
+	}
+	end, err := take(ctx)
 	if err != nil {
 		return nil, err
 	}

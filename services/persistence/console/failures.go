@@ -13,6 +13,7 @@ import (
 type failure struct {
 	persistence.Failure
 	Attempt       *attempt        `json:"attempt"`
+	Attempts      []attempt       `json:"attempts"`
 	Schema        json.RawMessage `json:"schema"`
 	SchemaDigest  string          `json:"schema_digest"`
 	SchemaCurrent *bool           `json:"schema_current"`
@@ -71,6 +72,9 @@ type failurePage struct {
 	Tried     *replayed // what a dry run, or a replay of a moment ago, has said
 	MayReplay bool
 }
+
+// Earlier are the attempts before the last one.
+func (p failurePage) Earlier() []attempt { return p.Attempts[:max(len(p.Attempts)-1, 0)] }
 
 // Base64 is an original that is no text.
 func (p failurePage) Base64() string { return base64.StdEncoding.EncodeToString(p.OriginalBase64) }

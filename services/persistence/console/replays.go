@@ -65,14 +65,29 @@ type replayPage struct {
 
 // replayList is the page of all.
 type replayList struct {
+	Filter  filter
 	Who     *access
-	Replays []run `json:"replays"`
+	Replays []run  `json:"replays"`
+	Cursor  string `json:"next_cursor"`
+	Partial bool   `json:"partial"`
+	Refuse  *refusal
+	Next    string
 }
 
 func (c *Console) replays(v *visit) error {
-	list := replayList{Who: v.who}
-	if err := v.get("/v1/replays", nil, &list); err != nil {
+	f := filtered(v.r.URL.Query(), "application", "state", "dry_run", "cursor", "limit")
+	if f.partial {
+		return v.redirect(f.Link("/replays"))
+	}
+	list := replayList{Filter: f, Who: v.who}
+	if err := v.ask("/v1/replays", f.asked("limit", rowsPerPage), &list, &list.Refuse); err != nil {
 		return err
+	}
+	if list.Cursor != "" {
+		list.Next = f.Link("/replays", "cursor", list.Cursor)
+	}
+	if v.fragment() {
+		return v.part("replays", "replay-rows", list)
 	}
 	return v.show(http.StatusOK, "replays", "replays", "Replays", list)
 }
@@ -83,7 +98,7 @@ func (c *Console) replay(v *visit) error {
 	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
 		return err
 	}
-	p.MayCancel = p.Running() && v.who.somewhere("update")
+	p.MayCancel = p.Running() && (p.DryRun || v.who.may("update", p.Application))
 	if v.fragment() {
 		return v.part("replay", "progress", p)
 	}
