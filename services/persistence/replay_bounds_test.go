@@ -91,7 +91,7 @@ func TestDryRunsPushNoReplayOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	r := f.replayer(f.store, book{shop: {}})
-	replay := f.begin(r, Query{Application: shop, asker: "ann"})
+	replay := f.begin(r, Query{Application: shop, asker: "eve"}) // who wants dry runs after it
 	others := f.begin(r, Query{Application: shop, DryRun: true, asker: "ann"})
 	f.steps(r)
 	for range replaysRecorded + 10 {

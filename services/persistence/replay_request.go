@@ -154,7 +154,7 @@ func (p *Postgres) Replays(ctx context.Context, q Query) (ReplayPage, error) {
 	page := ReplayPage{Replays: replays, Partial: q.partial()}
 	if more {
 		last := replays[len(replays)-1]
-		page.NextCursor = q.cursors()(Position{last.requestedAt, event.Sequence(last.ID)}.bytes())
+		page.NextCursor = q.cursors()(Position{last.requestedAt, last.ID}.bytes())
 	}
 	return page, nil
 }
