@@ -56,7 +56,11 @@ func TestConsoleProblems(t *testing.T) {
 		"/tail?outcome=lost":                       {400, []string{"outcome must be", `href="/tail">Without it`}},
 		"/tail?outcome=stored,lost&name=a":         {400, []string{"outcome must be", `value="a"`}},
 		"/tail?application=shop/none":              {400, []string{`id="wrong-application"`}},
-		"/replays?bogus=1":                         {400, []string{"bogus", `href="/replays">This page without`}},
+		"/replays?bogus=1":                         {400, []string{"bogus", `name="state"`, `href="/replays">Without it`}},
+		"/replays?state=ajar":                      {400, []string{`<option value="ajar" selected>`, `id="wrong-state"`}},
+		"/replays?dry_run=perhaps":                 {400, []string{`<option value="perhaps" selected>`, `id="wrong-dry_run"`}},
+		"/replays?application=shop/none":           {400, []string{`value="shop/none"`, `id="wrong-application"`}},
+		"/replays?cursor=x&state=running":          {400, []string{`href="/replays?state=running">From the first page`}},
 		"/applications?bogus=1":                    {400, []string{"bogus"}},
 		"/sessions/checkout-7f3a?bogus=1":          {400, []string{"bogus", `href="/sessions/checkout-7f3a">This page without`, `href="/sessions">All sessions`}},
 		"/sessions/checkout-7f3a?order=up":         {400, []string{"order must be"}},
@@ -96,7 +100,7 @@ func TestConsoleProblems(t *testing.T) {
 			t.Errorf("a replay of %v is answered %d %s", form, got.status, got.body)
 		}
 	}
-	if page := s.get("/replays"); strings.Contains(page, "dry run") {
+	if page := s.get("/replays"); !strings.Contains(page, "There is none") {
 		t.Errorf("something is replayed: %s", page)
 	}
 	failure := linkIn(s.get("/failures"), "/failures/")
@@ -167,7 +171,7 @@ func TestConsoleProblemsInParts(t *testing.T) {
 	for path, begins := range map[string]string{
 		"/events?cursor=x": `<li class="more"><div class="problem"`, "/failures?cursor=x": `<tr class="more"><td colspan="7"><div class="problem"`,
 		"/sessions?cursor=x": `<tr class="more"><td colspan="5"><div class="problem"`, "/sessions/checkout-7f3a?cursor=x": `<li class="more"><div class="problem"`,
-		"/events?bogus=1": `<li class="more"><div class="problem"`, "/events/none?application=shop/web-shop": `<div class="problem"`, "/replays/none": `<div class="problem"`,
+		"/replays?cursor=x": `<tr class="more"><td colspan="8"><div class="problem"`, "/events?bogus=1": `<li class="more"><div class="problem"`, "/events/none?application=shop/web-shop": `<div class="problem"`, "/replays/none": `<div class="problem"`,
 	} {
 		got := s.ask(http.MethodGet, path, nil, "HX-Request", "true")
 		if got.status/100 != 4 || !strings.HasPrefix(strings.TrimSpace(got.body), begins) || strings.Contains(got.body, "<html") {

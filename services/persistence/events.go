@@ -202,9 +202,10 @@ func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
 	defer rows.Close()
 	page, all := EventPage{Events: []Event{}, Partial: q.partial()}, fields()
 	var last Position
+	cursor := q.cursors()
 	for bytes := 0; rows.Next(); {
 		if len(page.Events) == q.Limit || bytes > maxPageBytes {
-			page.NextCursor = q.cursor(last)
+			page.NextCursor = cursor(last.bytes())
 			return page, nil
 		}
 		var matches, ends bool
@@ -216,13 +217,13 @@ func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
 		if matches {
 			bytes += len(e.Data) + len(e.Attributes)
 			q.narrowed(&e, all)
-			if q.cursors {
-				e.Cursor = q.cursor(last)
+			if q.each {
+				e.Cursor = cursor(last.bytes())
 			}
 			page.Events = append(page.Events, e)
 		}
 		if ends {
-			page.NextCursor = q.cursor(last)
+			page.NextCursor = cursor(last.bytes())
 			return page, nil
 		}
 	}

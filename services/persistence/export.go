@@ -98,7 +98,7 @@ func (x *export) stream(ctx context.Context, w http.ResponseWriter) error {
 		}
 		_ = http.NewResponseController(w).Flush() // likewise
 		q := x.Query
-		if err := q.parseCursor(page.NextCursor); err != nil {
+		if err := q.goOn(page.NextCursor); err != nil {
 			return err
 		}
 		if _, err = x.again(ctx, q.scope()); err != nil { // a right that was taken away meanwhile
@@ -181,10 +181,11 @@ func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQue
 	if q.Order == "" {
 		q.Order = Oldest
 	}
-	q.Limit, q.cursors = maxLimit, true
-	x := exportQuestion{Query: q, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
-	if err = x.checkFormat(); err == nil {
-		err = q.settled()
+	q.Limit, q.each = maxLimit, true
+	if err := q.resume(listExport); err != nil {
+		return exportQuestion{}, err
 	}
+	x := exportQuestion{Query: q, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
+	err = x.checkFormat()
 	return x, err
 }

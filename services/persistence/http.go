@@ -93,7 +93,7 @@ func eventFilters(more ...string) []string {
 func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "limit")...)
 	if err == nil {
-		err = q.settled()
+		err = q.resume(listEvents)
 	}
 	return q, err
 }
@@ -146,6 +146,8 @@ func (r *Reader) question(ctx context.Context, who sender, given map[string]stri
 	if err != nil {
 		return q, err
 	}
+	user, kind := who.who()
+	q.asker = string(kind) + " " + user
 	scope, err := askedScope(ctx, who, verb, q.reference)
 	q.within(scope)
 	if q.reference != "" {

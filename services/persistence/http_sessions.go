@@ -27,9 +27,8 @@ func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
 
 func (r *Reader) decodeSessions(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, VerbList, "application", "category", "name", "from", "to", "limit", "cursor")
-	typed := q.Category != "" || q.Name != ""
-	if err == nil && (typed && q.AfterSession != nil || !typed && q.After != nil || q.afterOther) {
-		err = errCursor
+	if err == nil {
+		err = q.resume(listSessions)
 	}
 	return q, err
 }
@@ -40,7 +39,7 @@ func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, e
 		q.SessionID, err = pathID(req, "session id")
 	}
 	if err == nil {
-		err = q.settled()
+		err = q.resume(listSession)
 	}
 	return q, err
 }

@@ -102,7 +102,7 @@ func (c *Console) route(mux *http.ServeMux) {
 	page("GET /failures/{id}", c.failure)
 	page("POST /failures/{id}/replay", c.replayOne)
 	page("POST /failures/{id}/discard", c.discard)
-	page("GET /replays", c.replays)
+	form("GET /replays", c.replays)
 	page("POST /replays", c.replayMany)
 	page("GET /replays/{id}", c.replay)
 	page("POST /replays/{id}/cancel", c.cancelReplay)

@@ -13,6 +13,7 @@ import (
 type failure struct {
 	persistence.Failure
 	Attempt       *attempt        `json:"attempt"`
+	Attempts      []attempt       `json:"attempts"`
 	Schema        json.RawMessage `json:"schema"`
 	SchemaDigest  string          `json:"schema_digest"`
 	SchemaCurrent *bool           `json:"schema_current"`
@@ -78,6 +79,9 @@ type failurePage struct {
 	MayReplay bool
 	Session   string // of the original; "": it names none
 }
+
+// Earlier are the attempts before the last one.
+func (p failurePage) Earlier() []attempt { return p.Attempts[:max(len(p.Attempts)-1, 0)] }
 
 // Base64 is an original that is no text.
 func (p failurePage) Base64() string { return base64.StdEncoding.EncodeToString(p.OriginalBase64) }

@@ -65,16 +65,40 @@ type replayPage struct {
 
 // replayList is the page of all.
 type replayList struct {
-	Who     *access
-	Replays []run `json:"replays"`
+	question
+	Replays []run  `json:"replays"`
+	Cursor  string `json:"next_cursor"`
+	Partial bool   `json:"partial"`
+	Next    string
 }
 
 func (c *Console) replays(v *visit) error {
-	list := replayList{Who: v.who}
-	if err := v.get("/v1/replays", nil, &list); err != nil {
+	f := v.filtered([]string{"application", "state", "dry_run", "cursor", "limit"})
+	if f.partial && f.wrong == nil {
+		return v.redirect(f.Link("/replays"))
+	}
+	list := replayList{question: question{Filter: f, Who: v.who}}
+	if err := list.ask(v, "/v1/replays", f.asked("limit", rowsPerPage), &list); err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, "replays", "replays", "Replays", list)
+	list.Form = []field{list.Application(), list.kind(), list.Select("state", "State", "any", "running", "finished", "cancelled")}
+	if list.Cursor != "" {
+		list.Next = f.Link("/replays", "cursor", list.Cursor)
+	}
+	if list.Refuse != nil { // a further page, where there is one
+		list.Next = list.after(v, "/replays")
+	}
+	if v.fragment() {
+		return v.part(list.status(), "replays", "replay-rows", list)
+	}
+	return v.show(list.status(), "replays", "replays", "Replays", list)
+}
+
+// kind is the field for dry runs and those in earnest.
+func (l *replayList) kind() field {
+	f := l.Select("dry_run", "Kind", "any", "false", "true")
+	f.Options[1].Text, f.Options[2].Text = "replay", "dry run"
+	return f
 }
 
 // replay shows how far one is; htmx asks again while it runs.
@@ -88,7 +112,7 @@ func (c *Console) replay(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p.MayCancel = p.Running() && v.who.somewhere("update")
+	p.MayCancel = p.Running() && (p.DryRun || v.who.may("update", p.Application))
 	if v.fragment() {
 		return v.part(http.StatusOK, "replay", "progress", p)
 	}
