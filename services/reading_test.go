@@ -62,8 +62,8 @@ func TestGoClientReads(t *testing.T) {
 	s := newSystem(t, "")
 	a := s.register("web-shop", registry.Policy{})
 	admin, own := s.reads(s.persistence.URL, adminToken), s.reads(s.persistence.URL, a.key)
-	s.send(a, map[string]string{"e-1": "s", "e-2": "s", "e-3": ".", "e-4": "..", "e-5": "/a b?/"})
-	s.awaitEvents(a, url.Values{}, 5)
+	s.send(a, map[string]string{"e-1": "s", "e-2": "s", "e-3": ".", "e-4": "..", "e-5": "/a b?/", "/": "/", "e-7": "-"})
+	s.awaitEvents(a, url.Values{}, 7)
 	check := func(what string, want, got any, err error) {
 		t.Helper()
 		if err != nil || fmt.Sprint(want) != fmt.Sprint(got) {
@@ -76,23 +76,25 @@ func TestGoClientReads(t *testing.T) {
 		ids = append(ids, session.SessionID)
 	}
 	slices.Sort(ids)
-	check("sessions", []string{".", "..", "/a b?/", "s"}, ids, nil)
+	check("sessions", []string{"-", ".", "..", "/", "/a b?/", "s"}, ids, nil)
 	for _, id := range ids {
 		session, err := own.Session(t.Context(), id, url.Values{"limit": {"1"}})
 		check(id, true, session.SessionID == id && len(session.Events) == 1 && (session.NextCursor != "") == (session.Count == 2), err)
 	}
 	history, err := admin.History(t.Context(), "shop/web-shop", "e-1")
 	check("a history", "2 received stored", fmt.Sprint(len(history.Steps), " ", history.Steps[0].What, " ", history.Steps[1].What), err)
+	history, err = admin.History(t.Context(), "shop/web-shop", "/")
+	check("the history of /", "/ /", fmt.Sprint(history.ID, " ", history.Event.SessionID), err)
 	counts, err := own.Stats(t.Context(), url.Values{"by": {"outcome"}})
 	sum := int64(0)
 	for _, c := range counts.Counts {
 		sum += c.Events
 	}
-	check("what was stored", 5, sum, err)
+	check("what was stored", 7, sum, err)
 	access, err := own.Access(t.Context(), "")
 	check("what may be done", "application [get list watch]", fmt.Sprint(access.Kind, " ", access.Applications[0].Verbs), err)
 	usage, err := own.Usage(t.Context(), a.uid.String())
-	check("usage", true, usage.Accepted24h == 5 && usage.Outcomes24h["stored"] == 5 && usage.Credentials[0].ID == "1" && !usage.LastEventAt.IsZero(), err)
+	check("usage", true, usage.Accepted24h == 7 && usage.Outcomes24h["stored"] == 7 && usage.Credentials[0].ID == "1" && !usage.LastEventAt.IsZero(), err)
 	replay, err := admin.BeginReplay(t.Context(), url.Values{"application": {"shop/web-shop"}}, true)
 	check("a replay of nothing", 0, replay.Total, err)
 	for listed, err := range own.Replays(t.Context(), nil) {
@@ -102,15 +104,17 @@ func TestGoClientReads(t *testing.T) {
 	if _, err := own.EraseSession(t.Context(), "s"); !errors.As(err, &denied) || denied.Status != http.StatusForbidden || strings.Contains(err.Error(), a.key) {
 		t.Errorf("an application erases: %v", err)
 	}
-	eventually(t, func() error {
-		erasure, err := admin.EraseSession(t.Context(), "..")
-		if err == nil && erasure.State != "" {
-			err = fmt.Errorf("it goes on: %+v", erasure)
+	for _, id := range []string{"..", "/", "/a b?/", "-"} {
+		eventually(t, func() error {
+			erasure, err := admin.EraseSession(t.Context(), id)
+			if err == nil && erasure.State != "" {
+				err = fmt.Errorf("it goes on: %+v", erasure)
+			}
+			return err
+		})
+		if _, err := own.Session(t.Context(), id, nil); !errors.As(err, &denied) || denied.Code != "not_found" {
+			t.Errorf("the erased session %q: %v", id, err)
 		}
-		return err
-	})
-	if _, err := own.Session(t.Context(), "..", nil); !errors.As(err, &denied) || denied.Code != "not_found" {
-		t.Errorf("an erased session: %v", err)
 	}
 }
 

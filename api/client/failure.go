@@ -33,6 +33,9 @@ type Failure struct {
 	Attempt        *Attempt  `json:"attempt"` // nil: it was neither replayed nor discarded
 	SchemaDigest   string    `json:"schema_digest"`
 
+	// Of one Failure alone, and in a History: what was tried with it, the earliest first; the last ten.
+	Attempts []Attempt `json:"attempts"`
+
 	// Of one Failure alone, where a schema refused it.
 	Schema        json.RawMessage `json:"schema"`
 	SchemaCurrent bool            `json:"schema_current"`

@@ -32,7 +32,7 @@ func TestReaderOfFailures(t *testing.T) {
 			answering("GET", "/v1/failures?state=open", 200, `{"failures":[{"id":"f1","code":"schema.mismatch","application":null}],"next_cursor":"c"}`),
 			problem(503, "service.unavailable"),
 			answering("GET", "/v1/failures?cursor=c&state=open", 200, `{"failures":[{"id":"f2","attempt":{"at":"2026-05-04T12:00:00Z","outcome":"refused","code":"type.unknown"}}]}`),
-			answering("GET", "/v1/failures/f1", 200, `{"id":"f1","schema":{"type":"object"},"schema_current":true}`),
+			answering("GET", "/v1/failures/f1", 200, `{"id":"f1","attempts":[{"outcome":"refused"},{"outcome":"stored"}],"schema":{"type":"object"},"schema_current":true}`),
 			answering("POST", "/v1/failures/f1/replay?dry_run=true", 200, `{"id":"f1","dry_run":true,"outcome":"stored"}`),
 			answering("POST", "/v1/failures/f1/replay", 200, `{"id":"f1","dry_run":false,"outcome":"conflict","code":"id.conflict","pointers":["/id"]}`),
 			answering("POST", "/v1/failures/f2/discard", 204, ""),
@@ -58,7 +58,7 @@ func TestReaderOfFailures(t *testing.T) {
 			}
 		}
 		f, err := r.Failure(t.Context(), "f1")
-		note(string(f.Schema)+fmt.Sprint(f.SchemaCurrent), err)
+		note(string(f.Schema)+fmt.Sprint(f.SchemaCurrent, f.Attempts[1].Outcome), err)
 		dry, err := r.ReplayFailure(t.Context(), "f1", true)
 		note(fmt.Sprint(dry.DryRun, dry.Outcome), err)
 		wet, err := r.ReplayFailure(t.Context(), "f1", false)
@@ -73,7 +73,7 @@ func TestReaderOfFailures(t *testing.T) {
 		}
 		ended, err := r.CancelReplay(t.Context(), "r1")
 		note(ended.State, err)
-		want := `f1 f2 type.unknown "type":"object"}true truestored conflictid.conflict/id discarded r1running3 finished3 3 r1 r0 finished`
+		want := `f1 f2 type.unknown "type":"object"}truestored truestored conflictid.conflict/id discarded r1running3 finished3 3 r1 r0 finished`
 		if text := strings.Join(got, " "); text != want {
 			t.Errorf("read %s\nwant %s", text, want)
 		}

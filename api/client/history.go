@@ -20,16 +20,18 @@ type History struct {
 // Step is one thing that happened to what was sent under an id.
 type Step struct {
 	At       time.Time `json:"at"`
-	What     string    `json:"what"` // received, stored, duplicate, conflict, failed or refused
+	What     string    `json:"what"` // received, stored, duplicate, conflict, failed, refused, erased or discarded
 	Sequence string    `json:"sequence"`
-	Code     string    `json:"code"` // of a Failure
+	Code     string    `json:"code"`   // of a Failure, or why it stays open
+	Replay   bool      `json:"replay"` // a Failure was replayed
 	TraceID  string    `json:"trace_id"`
 }
 
 // History tells what became of an event. An id belongs to its application: a UID or namespace/name, "" for the one whose
 // key it is.
 func (r *Reader) History(ctx context.Context, application, id string) (h History, err error) {
-	err = r.ask(ctx, http.MethodGet, "events/"+segment(id), of(application), &h)
+	path, query := one("events", id, of(application))
+	err = r.ask(ctx, http.MethodGet, path, query, &h)
 	return h, err
 }
 

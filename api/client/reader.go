@@ -120,6 +120,18 @@ func segment(id string) string {
 	return url.PathEscape(id)
 }
 
+// one is the path of what clients have named, and the query that goes with it. Dots alone are a step to whatever joins paths,
+// however they are escaped, and proxies may undo the escape of a slash: such an id goes into the query.
+func one(list, id string, query url.Values) (string, url.Values) {
+	if strings.Trim(id, ".") != "" && !strings.ContainsAny(id, `/\`) {
+		return list + "/" + segment(id), query
+	}
+	with := url.Values{}
+	maps.Copy(with, query)
+	with.Set("id", id)
+	return list + "/-", with
+}
+
 // ask reads an answer of 2xx, and tries again where that may help.
 func (r *Reader) ask(ctx context.Context, method, path string, query url.Values, into any) error {
 	c, target := r.client, r.address(path, query)

@@ -29,9 +29,10 @@ func (r *Reader) Sessions(ctx context.Context, filter url.Values) iter.Seq2[Sess
 }
 
 // Session reads one with a page of its events in order, by the parameters of GET /v1/sessions/{id}. All of its events are
-// read by Events with session_id; so is the session that is called "/", which no path can name.
+// read by Events with session_id.
 func (r *Reader) Session(ctx context.Context, id string, filter url.Values) (s Session, err error) {
-	err = r.ask(ctx, http.MethodGet, "sessions/"+segment(id), filter, &s)
+	path, query := one("sessions", id, filter)
+	err = r.ask(ctx, http.MethodGet, path, query, &s)
 	return s, err
 }
 
@@ -46,6 +47,7 @@ type Erasure struct {
 // without an error it will be done, whatever is killed; asking again tells how far it is. It needs the admin token, or the
 // right to delete in all namespaces.
 func (r *Reader) EraseSession(ctx context.Context, id string) (e Erasure, err error) {
-	err = r.ask(ctx, http.MethodDelete, "sessions/"+segment(id), nil, &e)
+	path, query := one("sessions", id, nil)
+	err = r.ask(ctx, http.MethodDelete, path, query, &e)
 	return e, err
 }
