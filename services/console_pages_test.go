@@ -168,6 +168,17 @@ func (b *browser) listens(p *people) {
 	post(8, 10)
 	p.send(p.blog, `{"id":"live1","session_id":"live","category":"article","name":"read","data":{"n":98}}`)
 	b.until(`document.querySelectorAll("#tail-list li").length === 1 && document.querySelector("#tail-list .conflict")`)
+	b.open("/tail")
+	b.do(chromedp.SendKeys(chromedp.CSS("input[name=path]"), "n"), chromedp.SendKeys(chromedp.CSS("input[name=value]"), "12"))
+	evaluate[string](b, `document.querySelector("select[name=op]").value = "gte"`)
+	b.submit("form.filter button")
+	if got := b.path(); got != "/tail?data.n%5Bgte%5D=12" {
+		b.t.Errorf("the form leads to %s", got)
+	}
+	b.until(`document.getElementById("tail-state").textContent === "live"`)
+	post(10, 14)
+	b.until(`document.querySelectorAll("#tail-list li").length === 2`)
+	b.examine("tail-of-data", "live")
 	b.misses(p)
 	b.mustBeQuiet("the live tail")
 }

@@ -53,6 +53,7 @@ func TestConsoleProblems(t *testing.T) {
 		"/failures?stage=first":                    {400, []string{`id="wrong-stage"`}},
 		"/failures?data.a=1":                       {400, []string{"unknown parameter"}},
 		"/tail?bogus=1":                            {400, []string{"bogus", `name="category"`}},
+		"/tail?data.a%5Bnear%5D=1&outcome=stored":  {400, []string{`value="a[near]"`, `id="wrong-condition"`, `href="#field-condition"`}},
 		"/tail?outcome=lost":                       {400, []string{"outcome must be", `href="/tail">Without it`}},
 		"/tail?outcome=stored,lost&name=a":         {400, []string{"outcome must be", `value="a"`}},
 		"/tail?application=shop/none":              {400, []string{`id="wrong-application"`}},
@@ -93,6 +94,10 @@ func TestConsoleProblems(t *testing.T) {
 		if got := s.ask(http.MethodGet, "/events?"+form, nil); got.status != http.StatusSeeOther || got.header.Get("Location") != want {
 			t.Errorf("the form with %s leads to %d %s", form, got.status, got.header.Get("Location"))
 		}
+	}
+	const listens = "/tail?path=cart.total&op=gte&value=20&outcome=stored&outcome=failed&name="
+	if got := s.ask(http.MethodGet, listens, nil); got.header.Get("Location") != "/tail?data.cart.total%5Bgte%5D=20&outcome=stored%2Cfailed" {
+		t.Errorf("%s leads to %d %s", listens, got.status, got.header.Get("Location"))
 	}
 	for _, form := range []url.Values{{"bogus": {"1"}}, {"code": {""}}, {"code": {"a", "b"}}, {"state": {"open"}, "cursor": {"x"}}} {
 		form.Set("dry_run", "true")

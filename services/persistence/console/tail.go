@@ -13,7 +13,7 @@ import (
 
 // tailFields are the filters of the live tail.
 func tailFields() []string {
-	return []string{"session_id", "application", "category", "name", "from", "to"}
+	return []string{"session_id", "application", "category", "name", "from", "to", "data.<path>"}
 }
 
 // tailPage is the page that listens.
@@ -26,7 +26,8 @@ type tailPage struct {
 
 func (c *Console) tail(v *visit) error {
 	given := v.r.URL.Query()["outcome"]
-	f := v.filtered(tailFields(), "outcome")
+	f := v.filtered(tailFields(), "outcome", "path", "op", "value")
+	f.conditions(v.r.URL.Query())
 	p := tailPage{question: question{Filter: f, Who: v.who}, Outcomes: map[string]bool{}, Search: f.Link("/events")}
 	for _, list := range given {
 		for one := range strings.SplitSeq(list, ",") {
