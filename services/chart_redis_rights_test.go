@@ -28,7 +28,8 @@ func refused() map[string][]string {
 	// What became of events is for those whom persistence lets read it.
 	deaf := []string{
 		"EVAL return(1) 1 " + tail, "RENAME " + tail + ":copy " + tail, "UNLINK " + tail, "GET " + tail + ":owner", "SET " + tail + ":owner x",
-		"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +", "XTRIM " + tail + " MAXLEN 0"}
+		"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +", "XTRIM " + tail + " MAXLEN 0",
+	}
 	// Whoever writes the application log decides who may post.
 	readers := []string{
 		"XADD " + log + " * record x", "HSET " + latest + " complete x", "HDEL " + latest + " complete", "XGROUP CREATE " + log + " g 0",

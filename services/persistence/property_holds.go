@@ -112,7 +112,7 @@ func (p *Property) compares(v jsonb.Value) bool {
 	if v.Kind() != p.with.kind {
 		return false
 	}
-	order := 0
+	var order int
 	switch p.with.kind {
 	case jsonb.Number:
 		order = jsonb.CompareNumbers(v.Raw(), []byte(p.with.text))
