@@ -26,7 +26,10 @@ func refused() map[string][]string {
 		"DEL " + tail, "XDEL " + tail + " 1-1", "SET " + tail + " x",
 	}
 	// What became of events is for those whom persistence lets read it.
-	deaf := []string{"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +", "XTRIM " + tail + " MAXLEN 0"}
+	deaf := []string{
+		"EVAL return(1) 1 " + tail, "RENAME " + tail + ":copy " + tail, "UNLINK " + tail, "GET " + tail + ":owner", "SET " + tail + ":owner x",
+		"XREAD STREAMS " + tail + " 0", "XADD " + tail + " * d x", "XRANGE " + tail + " - +", "XTRIM " + tail + " MAXLEN 0",
+	}
 	// Whoever writes the application log decides who may post.
 	readers := []string{
 		"XADD " + log + " * record x", "HSET " + latest + " complete x", "HDEL " + latest + " complete", "XGROUP CREATE " + log + " g 0",
@@ -57,7 +60,8 @@ func refused() map[string][]string {
 			"EVAL return(redis.call('XADD','" + events + "','*','b','x')) 1 " + events,
 			"EVAL return(redis.call('HSET','" + latest + "','complete','x')) 1 " + events,
 			"EVAL return(redis.call('XTRIM','" + log + "','MAXLEN','0')) 0",
-			"EVAL return(redis.call('GET','" + latest + "')) 1 " + latest, "EVAL return(1) 1 " + tail, "XREADGROUP GROUP g c STREAMS " + tail + " >",
+			"EVAL return(redis.call('GET','" + latest + "')) 1 " + latest, "XREADGROUP GROUP g c STREAMS " + tail + " >",
+			"GET " + tail, "SET " + tail + ":copy x", "RENAME " + tail + " other", "RENAME " + events + " " + tail, "UNLINK " + events,
 		}),
 		"auth": slices.Concat(everybody, others, deaf, []string{
 			"XADD " + events + " * b x", "XRANGE " + events + " - +", "XREAD STREAMS " + events + " 0", "XLEN " + events, "XTRIM " + events + " MAXLEN 0",

@@ -28,13 +28,13 @@ type browser struct {
 	complaints []string
 }
 
-func newBrowser(t *testing.T, base string) *browser {
+func newBrowser(t *testing.T, base string, extra ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(testenv.Find(t, "chromium")), chromedp.Flag("no-proxy-server", true))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // it refuses to make one as root
 	}
-	ctx, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	ctx, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), append(options, extra...)...)
 	t.Cleanup(end)
 	ctx, leave := chromedp.NewContext(ctx)
 	t.Cleanup(leave)

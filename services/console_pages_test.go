@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/stream"
 )
 
 // TestConsoleInABrowser is what people do, from the login to the end: every page is looked at in light and dark, by
@@ -167,7 +168,53 @@ func (b *browser) listens(p *people) {
 	post(8, 10)
 	p.send(p.blog, `{"id":"live1","session_id":"live","category":"article","name":"read","data":{"n":98}}`)
 	b.until(`document.querySelectorAll("#tail-list li").length === 1 && document.querySelector("#tail-list .conflict")`)
+	b.open("/tail")
+	b.do(chromedp.SendKeys(chromedp.CSS("input[name=path]"), "n"), chromedp.SendKeys(chromedp.CSS("input[name=value]"), "12"))
+	evaluate[string](b, `document.querySelector("select[name=op]").value = "gte"`)
+	b.submit("form.filter button")
+	if got := b.path(); got != "/tail?data.n%5Bgte%5D=12" {
+		b.t.Errorf("the form leads to %s", got)
+	}
+	b.until(`document.getElementById("tail-state").textContent === "live"`)
+	post(10, 14)
+	b.until(`document.querySelectorAll("#tail-list li").length === 2`)
+	b.examine("tail-of-data", "live")
+	b.misses(p)
 	b.mustBeQuiet("the live tail")
+}
+
+// misses outcomes that could not be announced, and is told so.
+func (b *browser) misses(p *people) {
+	b.t.Helper()
+	client, err := stream.Open(p.redis.URL())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // a test's
+	move := func(commands ...[]any) {
+		b.t.Helper()
+		for _, command := range commands {
+			if err := client.Do(b.t.Context(), command...).Err(); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	b.open("/tail?name=nothing")
+	b.until(`document.getElementById("tail-state").textContent === "live"`)
+	move([]any{"RENAME", "theeye:{tail}", "saved"}, []any{"SET", "theeye:{tail}", "in the way"})
+	p.send(p.blog, `{"id":"untold","session_id":"live","category":"article","name":"read"}`)
+	p.awaitEvents(p.blog, url.Values{"session_id": {"live"}, "data.n[exists]": {"false"}}, 1)
+	move([]any{"RENAME", "saved", "theeye:{tail}"})
+	n := 0
+	eventually(b.t, func() error { // it is told with the next one that can be
+		p.send(p.blog, fmt.Sprintf(`{"id":"told %d","session_id":"live","category":"article","name":"read"}`, n))
+		n++
+		if note := evaluate[string](b, `document.getElementById("tail-note").textContent`); !strings.Contains(note, "missed: they could not be announced") {
+			return fmt.Errorf("the tail notes %q", note)
+		}
+		return nil
+	})
+	b.examine("tail-missed", "were missed: they could not be announced")
 }
 
 // mends what a schema has refused: sees it, tries it, replays it and the others like it, and finds the event.

@@ -171,7 +171,7 @@ func TestWhomServicesTrust(t *testing.T) {
 	knock := func(d door, what, token string, want int) {
 		t.Helper()
 		status, body := o.do(d.method, d.url, "Bearer "+token, nil)
-		if status/100 == 2 && want == http.StatusOK {
+		if (status/100 == 2 || status == http.StatusNotFound) && want == http.StatusOK { // who is let in is told that there is none
 			return
 		}
 		if status != want {

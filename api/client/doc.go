@@ -10,7 +10,8 @@
 // application. A Sender keeps its events over all of these, within the bounds of its queue; a Post returns where
 // somebody has to act, and tells what is wrong.
 //
-// A Reader reads what is stored, page by page, with the same patience.
+// A Reader reads what is stored, page by page or as an export, what was not, and what becomes of events while it does, with
+// the same patience. Its filters are the parameters that api/openapi.yaml documents.
 //
 // The package needs the standard library and github.com/google/uuid, starts goroutines only for a Sender, and writes no
 // log. It never puts a key into an error.

@@ -33,6 +33,9 @@ type Failure struct {
 	Attempt        *Attempt  `json:"attempt"` // nil: it was neither replayed nor discarded
 	SchemaDigest   string    `json:"schema_digest"`
 
+	// Of one Failure alone, and in a History: what was tried with it, the earliest first; the last ten.
+	Attempts []Attempt `json:"attempts"`
+
 	// Of one Failure alone, where a schema refused it.
 	Schema        json.RawMessage `json:"schema"`
 	SchemaCurrent bool            `json:"schema_current"`
@@ -73,20 +76,20 @@ func (r *Reader) Failures(ctx context.Context, filter url.Values) iter.Seq2[Fail
 
 // Failure reads one, with the schema that refused it.
 func (r *Reader) Failure(ctx context.Context, id string) (f Failure, err error) {
-	err = r.ask(ctx, http.MethodGet, "failures/"+url.PathEscape(id), nil, &f)
+	err = r.ask(ctx, http.MethodGet, "failures/"+segment(id), nil, &f)
 	return f, err
 }
 
 // ReplayFailure sends one Failure through the door once more; a dry run only tells. It may be repeated: one that is replayed
 // answers what became of it.
 func (r *Reader) ReplayFailure(ctx context.Context, id string, dryRun bool) (a Attempt, err error) {
-	err = r.ask(ctx, http.MethodPost, "failures/"+url.PathEscape(id)+"/replay", dry(nil, dryRun), &a)
+	err = r.ask(ctx, http.MethodPost, "failures/"+segment(id)+"/replay", dry(nil, dryRun), &a)
 	return a, err
 }
 
 // DiscardFailure closes a Failure that nobody wants.
 func (r *Reader) DiscardFailure(ctx context.Context, id string) error {
-	return r.ask(ctx, http.MethodPost, "failures/"+url.PathEscape(id)+"/discard", nil, nil)
+	return r.ask(ctx, http.MethodPost, "failures/"+segment(id)+"/discard", nil, nil)
 }
 
 // BeginReplay asks for a replay with the parameters of POST /v1/replays. After an outage it may have begun twice: the second
@@ -96,24 +99,20 @@ func (r *Reader) BeginReplay(ctx context.Context, filter url.Values, dryRun bool
 	return replay, err
 }
 
-// Replays lists the newest replays.
-func (r *Reader) Replays(ctx context.Context) ([]Replay, error) {
-	var page struct {
-		Replays []Replay `json:"replays"`
-	}
-	err := r.ask(ctx, http.MethodGet, "replays", nil, &page)
-	return page.Replays, err
+// Replays lists replays, the newest first, with the parameters of GET /v1/replays.
+func (r *Reader) Replays(ctx context.Context, filter url.Values) iter.Seq2[Replay, error] {
+	return pages[Replay](ctx, r, "replays", filter)
 }
 
 // Replay tells how far a replay is.
 func (r *Reader) Replay(ctx context.Context, id string) (replay Replay, err error) {
-	err = r.ask(ctx, http.MethodGet, "replays/"+url.PathEscape(id), nil, &replay)
+	err = r.ask(ctx, http.MethodGet, "replays/"+segment(id), nil, &replay)
 	return replay, err
 }
 
 // CancelReplay ends a replay where it is.
 func (r *Reader) CancelReplay(ctx context.Context, id string) (replay Replay, err error) {
-	err = r.ask(ctx, http.MethodPost, "replays/"+url.PathEscape(id)+"/cancel", nil, &replay)
+	err = r.ask(ctx, http.MethodPost, "replays/"+segment(id)+"/cancel", nil, &replay)
 	return replay, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,11 +51,13 @@ type Stored struct {
 	Public          bool            `json:"public"` // a web page sent it, without a secret
 	TraceID         string          `json:"trace_id"`
 	Attributes      json.RawMessage `json:"attributes"` // of CloudEvents
+	Cursor          string          `json:"cursor"`     // of an export alone: behind the event
 }
 
 // Events asks with the parameters of GET /v1/events (api/openapi.yaml): url.Values{"session_id": {"s-1"}}. It asks for
 // the next page when all of one were taken, and goes on where it was after an outage of at most Config.RetryFor. An error
-// is the last that it yields; it is an *AnswerError where there was an answer.
+// is the last that it yields; it is an *AnswerError where there was an answer. Whether there are events beside those that
+// the key may read is told by Access.
 func (r *Reader) Events(ctx context.Context, filter url.Values) iter.Seq2[Stored, error] {
 	return pages[Stored](ctx, r, "", filter)
 }
@@ -65,16 +68,23 @@ func pages[Row any](ctx context.Context, r *Reader, path string, filter url.Valu
 		query := url.Values{}
 		maps.Copy(query, filter)
 		for {
-			var page struct { // which has one of the two
+			var page struct { // which has one of the lists
 				Events     []Row  `json:"events"`
 				Failures   []Row  `json:"failures"`
+				Sessions   []Row  `json:"sessions"`
+				Replays    []Row  `json:"replays"`
 				NextCursor string `json:"next_cursor"`
 			}
-			if err := r.ask(ctx, http.MethodGet, path, query, &page); err != nil {
+			err := r.ask(ctx, http.MethodGet, path, query, &page)
+			rows := slices.Concat(page.Events, page.Failures, page.Sessions, page.Replays)
+			if err == nil && page.NextCursor != "" && page.NextCursor == query.Get("cursor") {
+				err = notUnderstood(http.StatusOK) // it would go on for ever
+			}
+			if err != nil {
 				yield(*new(Row), err)
 				return
 			}
-			for _, row := range append(page.Events, page.Failures...) {
+			for _, row := range rows {
 				if !yield(row, nil) {
 					return
 				}
@@ -90,16 +100,41 @@ func pages[Row any](ctx context.Context, r *Reader, path string, filter url.Valu
 // maxPage bounds what is read of an answer: a page ends behind 8 MiB of data, with the event that passes them.
 const maxPage = 32 << 20
 
-// ask reads an answer of 2xx, and tries again where that may help. path is one beside /v1/events; "": that itself.
-func (r *Reader) ask(ctx context.Context, method, path string, query url.Values, into any) error {
-	c := r.client
-	target := c.config.URL
+// address is that of a path beside /v1/events; "": that itself.
+func (r *Reader) address(path string, query url.Values) string {
+	target := r.client.config.URL
 	if path != "" {
 		target = target[:strings.LastIndexByte(target, '/')+1] + path
 	}
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
+	return target
+}
+
+// segment writes an id into a path. In one dots alone mean something else.
+func segment(id string) string {
+	if strings.Trim(id, ".") == "" {
+		return strings.ReplaceAll(id, ".", "%2E")
+	}
+	return url.PathEscape(id)
+}
+
+// one is the path of what clients have named, and the query that goes with it. Dots alone are a step to whatever joins paths,
+// however they are escaped, and proxies may undo the escape of a slash: such an id goes into the query.
+func one(list, id string, query url.Values) (string, url.Values) {
+	if strings.Trim(id, ".") != "" && !strings.ContainsAny(id, `/\`) {
+		return list + "/" + segment(id), query
+	}
+	with := url.Values{}
+	maps.Copy(with, query)
+	with.Set("id", id)
+	return list + "/-", with
+}
+
+// ask reads an answer of 2xx, and tries again where that may help.
+func (r *Reader) ask(ctx context.Context, method, path string, query url.Values, into any) error {
+	c, target := r.client, r.address(path, query)
 	d := delivery{client: c, began: time.Now(), giveUp: c.config.RetryFor}
 	return d.try(ctx, func() error {
 		return c.keyed(ctx, func(key string) error { return c.askOnce(ctx, method, target, key, into) })
@@ -109,29 +144,54 @@ func (r *Reader) ask(ctx context.Context, method, path string, query url.Values,
 func (c *Client) askOnce(ctx context.Context, method, target, key string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
+	response, secrets, err := c.send(ctx, method, target, key, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	content, err := whole(response)
+	switch {
+	case err != nil:
+		return err
+	case response.StatusCode/100 != 2:
+		_, err := read(response, content, nil, secrets)
+		return err
+	case response.StatusCode == http.StatusNoContent:
+	case into != nil && json.Unmarshal(content, into) != nil:
+		return notUnderstood(response.StatusCode)
+	}
+	return nil
+}
+
+// send makes a request, and tells what of it must not be shown.
+func (c *Client) send(ctx context.Context, method, target, key string, header http.Header) (*http.Response, []string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return nil, nil, fmt.Errorf("make request: %w", err)
 	}
+	maps.Copy(request.Header, header)
 	authorization, secrets := c.authorization(key)
 	request.Header.Set("Authorization", authorization)
 	request.Header.Set("User-Agent", "theeye-client-go")
 	response, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("read events: %w", err)
+		return nil, nil, fmt.Errorf("read events: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	return response, secrets, nil
+}
+
+// whole reads an answer to its end.
+func whole(response *http.Response) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxPage+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("read answer: %w", err)
-	case len(content) > maxPage:
-		return &AnswerError{Status: response.StatusCode, Detail: fmt.Sprintf("the answer is larger than %d bytes", maxPage)}
-	case response.StatusCode/100 != 2:
-		_, err := read(response, content, nil, secrets)
-		return err
-	case into != nil && json.Unmarshal(content, into) != nil:
-		return &AnswerError{Status: response.StatusCode, Detail: "not understood: it is no answer of TheEye's"}
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	return nil
+	if len(content) > maxPage {
+		return nil, tooLong("page", maxPage)
+	}
+	return content, nil
+}
+
+func notUnderstood(status int) error {
+	return &AnswerError{Status: status, Detail: "not understood: it is no answer of TheEye's"}
 }

@@ -164,7 +164,11 @@ func (owner) missing(verb Verb) error {
 
 // resolve finds an application's UID; the data of a deleted one can still be asked for by UID.
 func resolve(keys *keyring.Keyring, reference string) (uuid.UUID, error) {
-	if uid, err := uuid.Parse(reference); err == nil && uid != uuid.Nil {
+	uid, err := uuid.Parse(reference)
+	switch {
+	case err == nil && uid == uuid.Nil:
+		return uuid.Nil, errNilApplication
+	case err == nil:
 		return uid, nil
 	}
 	if a := keys.Application(reference); a != nil {
@@ -176,7 +180,10 @@ func resolve(keys *keyring.Keyring, reference string) (uuid.UUID, error) {
 	return uuid.Nil, errNoApplication
 }
 
-var errNoApplication = fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
+var (
+	errNoApplication  = fault.New(fault.CodeParameter, "application is neither a UID nor the namespace/name of a known application")
+	errNilApplication = fault.New(fault.CodeParameter, "application is the nil UUID, which is no application's")
+)
 
 // among finds one in a list that is in the order of bytes.
 func among(list []uuid.UUID, uid uuid.UUID) bool {

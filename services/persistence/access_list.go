@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/theeye-dev/theeye/api/registry"
-	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
@@ -139,10 +138,7 @@ func (r *Reader) decodePolicy(ctx context.Context, req *http.Request) (uuid.UUID
 func (r *Reader) policy(_ context.Context, uid uuid.UUID) (answer ApplicationPolicy, err error) {
 	a := r.Keys.Application(uid.String())
 	if a == nil {
-		if err := r.Keys.Ready(); err != nil { // it may be known by now
-			return answer, err
-		}
-		return answer, fault.New(fault.CodeNotFound, "there is no such application; what a deleted one has sent is answered by GET /v1/events")
+		return answer, r.unknownApplication()
 	}
 	answer = ApplicationPolicy{UID: a.UID, Namespace: a.Namespace, Name: a.Name, Policy: a.Policy, Credentials: []CredentialState{}}
 	for _, c := range a.Credentials {

@@ -47,7 +47,10 @@ func (p person) who() (string, SenderKind) { return p.user.Name, KindKubernetes 
 // one asks about the name first and looks for it afterwards: without the permission a name that is nobody's is answered
 // as one that is somebody's.
 func (p person) one(ctx context.Context, verb Verb, reference string) (uuid.UUID, error) {
-	if uid, err := uuid.Parse(reference); err == nil && uid != uuid.Nil {
+	if uid, err := uuid.Parse(reference); err == nil {
+		if uid == uuid.Nil {
+			return uuid.Nil, errNilApplication
+		}
 		if err := p.byUID(ctx, verb, uid); err != nil {
 			return uuid.Nil, err
 		}

@@ -27,29 +27,32 @@ import (
 //
 // list, session and watch name no application. The others name web-shop in the namespace home, web-log in another one,
 // the deleted one, one that never was by UID, and by name elsewhere and at home. A Failure of web-shop is got, replayed for
-// the look of it, and discarded; replay-all names no application.
+// the look of it, and discarded; replay-all names no application. never is the usage and the policy of one that never was.
 const whoMayRead = `
-sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention failure-S dry-S   discard-S replay-all backlog
-admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok
-own         S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!
-reading     S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!
-writing     scope! scope! scope! scope! scope! scope!  scope!  scope! scope! scope! scope!  scope!    scope!   scope!  scope!  scope!    scope!    scope!  scope!    scope!     scope!
-another     B     B       ok     list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       update!    list!
-suspended   I     I       ok     list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     404       404     404       update!    list!
-revoked     401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
-nobody      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
-everywhere  SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok
-home        S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!
-editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!     S         ok      ok        400        list!
-abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       400        list!
-lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!     get!      get!    get!      update!    list!
-named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!
-nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!
-for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!
-for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
-gone        401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
-opaque      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401
+sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention failure-S dry-S   discard-S replay-all backlog   usage-L  never
+admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok        ok       404
+own         S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!     get!     get!
+reading     S     S       ok     S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!     get!     get!
+writing     scope! scope! scope! scope! scope! scope!  scope!  scope! scope! scope! scope!  scope!    scope!   scope!  scope!  scope!    scope!    scope!  scope!    scope!     scope!    scope!   scope!
+another     B     B       ok     list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       update!    list!     get!     get!
+suspended   I     I       ok     list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     404       404     404       update!    list!     get!     get!
+revoked     401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401       401      401
+nobody      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401       401      401
+everywhere  SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok        ok       404
+home        S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!     get!     get!
+editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!     S         ok      ok        400        list!     get!     get!
+abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       400        list!     get!     get!
+lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!     get!      get!    get!      update!    list!     get!     get!
+named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!     get!     get!
+nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!     get!     get!
+for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!     get!     get!
+for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401       401      401
+gone        401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401       401      401
+opaque      401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401       401      401
 `
+
+// never is no application's UID.
+const never = "ffffffff-0000-4000-8000-00000000000f"
 
 // questions are the paths of each column.
 func (c *court) questions() map[string][]string {
@@ -73,7 +76,7 @@ func (c *court) questions() map[string][]string {
 		"list-B":    slices.Concat(events(c.away+"/web-log"), events(blog.String())),
 		"get-B":     one(blog),
 		"list-L":    events(bygone.String()),
-		"unknown":   events("ffffffff-0000-4000-8000-00000000000f"),
+		"unknown":   events(never),
 		"elsewhere": events("nowhere/none"),
 		"at-home":   events(c.home + "/none"),
 		"erase-s":   {"DELETE /v1/sessions/none"},
@@ -85,6 +88,8 @@ func (c *court) questions() map[string][]string {
 		"discard-S":  {"POST /v1/failures/" + c.failures[1] + "/discard"},
 		"replay-all": {"POST /v1/replays?code=none"},
 		"backlog":    {"/v1/backlog"},
+		"usage-L":    {"/v1/applications/" + bygone.String() + "/usage"},
+		"never":      {"/v1/applications/" + never + "/usage", "/v1/applications/" + never + "/policy"},
 	}
 }
 

@@ -21,8 +21,29 @@ func handleApplications(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 	mux.Handle(events, kit.MethodNotAllowed(http.MethodDelete))
 }
 
+// usage of an application that is in the application log, or has left something: one that was deleted is read for as long
+// as what it sent is kept.
 func (r *Reader) usage(ctx context.Context, application uuid.UUID) (registry.Usage, error) {
+	if r.Keys.Application(application.String()) == nil {
+		left, err := r.Store.Left(ctx, application)
+		if err != nil {
+			return registry.Usage{}, err
+		}
+		if !left {
+			return registry.Usage{}, r.unknownApplication()
+		}
+	}
 	return r.Store.Usage(ctx, application, r.Now())
+}
+
+// unknownApplication is the fault of a question about an application that there is not. Whoever is told may read all:
+// others are refused before. While the application log is not followed it may be there, and nobody knows.
+func (r *Reader) unknownApplication() error {
+	if err := r.Keys.Ready(); err != nil {
+		return err
+	}
+	return fault.New(fault.CodeNotFound, "there is no application with this uid; of one that was deleted, "+
+		"GET /v1/events and usage answer for as long as something of it is kept")
 }
 
 // decodeUsage lets those read an application's usage who may get its events, and the operator.
@@ -58,8 +79,11 @@ func decodeUID(req *http.Request) (uuid.UUID, error) {
 	}
 	text := req.PathValue("uid")
 	uid, err := uuid.Parse(text)
-	if err != nil || uid.String() != text || uid == uuid.Nil { // Parse takes other forms, too: one application, one path
+	switch {
+	case err != nil || uid.String() != text: // Parse takes other forms, too: one application, one path
 		return uuid.Nil, fault.New(fault.CodeInvalid, "uid must be a UUID in lower case with hyphens")
+	case uid == uuid.Nil:
+		return uuid.Nil, fault.New(fault.CodeInvalid, "uid is the nil UUID, which is no application's")
 	}
 	return uid, nil
 }

@@ -128,7 +128,7 @@ func TestWhoMayAskAboutApplications(t *testing.T) {
 		}
 	}
 	starting := l.working(keyring.New(time.Now))
-	for authorization, want := range map[string]int{"Bearer " + l.keys[shop]: 503, "": 401, "Bearer " + operatorToken: 200} {
+	for authorization, want := range map[string]int{"Bearer " + l.keys[shop]: 503, "": 401, "Bearer " + operatorToken: 503} {
 		if status, _, detail := l.ask(http.MethodGet, starting, "/v1/applications/"+shop.String()+"/usage", authorization); status != want {
 			t.Errorf("before the application log is read %q is answered %d %s", authorization, status, detail)
 		}
@@ -152,6 +152,19 @@ func TestRefusedQuestionsAboutApplications(t *testing.T) {
 	} {
 		if status, code, detail := l.ask(http.MethodGet, l.url, path, "Bearer "+adminToken); code != want {
 			t.Errorf("%s answered %d %s %s, want %s", path, status, code, detail, want)
+		}
+	}
+	for path, says := range map[string]string{
+		"/v1/applications/shop/policy":                             "lower case with hyphens",
+		"/v1/applications/" + uuid.Nil.String() + "/usage":         "the nil UUID",
+		"/v1/applications/" + uuid.Nil.String() + "/policy":        "the nil UUID",
+		"/v1/events?application=" + uuid.Nil.String():              "the nil UUID",
+		"/v1/applications/" + uuid.NewString() + "/policy":         "no application with this uid",
+		"/v1/applications/" + uuid.NewString() + "/usage":          "no application with this uid",
+		"/v1/applications/" + uuid.NewString() + "/policy?limit=1": "there is none here",
+	} {
+		if status, code, detail := l.ask(http.MethodGet, l.url, path, "Bearer "+adminToken); !strings.Contains(detail, says) {
+			t.Errorf("%s answered %d %s %s, want %q", path, status, code, detail, says)
 		}
 	}
 	if _, code, detail := l.ask(http.MethodDelete, l.url, "/v1/applications/x/events", "Bearer "+adminToken); code != fault.CodeInvalid {

@@ -18,7 +18,8 @@
 //
 // The path of an erasure, of an application or of a session (target.go): Eraser.Erase records it with a cut-off; from
 // then on every batch knows it from its first round trip (transaction.go) and drops what was received before
-// (erased.go); Eraser.Run sweeps what is stored, chunk by chunk (sweep.go), and knows when nothing can come any more
+// (erased.go); Tail.Erase takes what the live tail has of it out of every replica and out of Redis (tail_erase.go,
+// tail_unsaid.go); Eraser.Run sweeps what is stored, chunk by chunk (sweep.go), and knows when nothing can come any more
 // (sweep.carryOut has the argument).
 //
 // A Failure goes through the door once more by Replayer (replay.go): judged by today's policy as ingest judges

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,9 @@ type Eraser struct {
 	log   *slog.Logger
 	nudge chan struct{} // a request was recorded here
 	noted *ErasureLog   // outlives the database; nil: nothing does
+	tail  *Tail         // forgets what is erased; nil: there is none
+
+	untold map[target]event.Sequence // what the tail has forgotten of what is pending, up to where; Run's alone
 
 	pending metric.Int64Gauge
 	rows    metric.Int64Counter
@@ -70,11 +74,14 @@ func NewEraser(store *Postgres, now func() time.Time, log *slog.Logger, meter me
 	}
 	pending.Record(context.Background(), 0)
 	rows.Add(context.Background(), 0)
-	return &Eraser{store: store, now: now, log: log, nudge: make(chan struct{}, 1), pending: pending, rows: rows}, nil
+	return &Eraser{store: store, now: now, log: log, nudge: make(chan struct{}, 1), untold: map[target]event.Sequence{}, pending: pending, rows: rows}, nil
 }
 
 // Remember has every erasure written down in a log as well before it is answered.
 func (e *Eraser) Remember(log *ErasureLog) { e.noted = log }
+
+// Silence has the live tail of all replicas forget what is erased, before an erasure ends.
+func (e *Eraser) Silence(tail *Tail) { e.tail = tail }
 
 // Erase erases all that an application has sent until now. It waits for some seconds; from then on the erasure is
 // Erasing and goes on by itself, and Erase may be called again to see how far it is.
@@ -236,13 +243,53 @@ func (e *Eraser) round(ctx context.Context) (left bool, err error) {
 		return false, err
 	}
 	e.pending.Record(ctx, int64(len(pending)))
-	var errs []error
+	errs := []error{e.silence(ctx, pending)}
 	for i := range pending {
 		err := e.carryOut(ctx, &pending[i])
-		left = left || err == nil || errors.Is(err, errElsewhere) || errors.Is(err, errUnaware)
-		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errUnaware) && !errors.Is(err, errDetached) {
+		left = left || err == nil || errors.Is(err, errElsewhere) || errors.Is(err, errUnaware) || errors.Is(err, errTold)
+		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errUnaware) && !errors.Is(err, errDetached) && !errors.Is(err, errTold) {
 			errs = append(errs, fmt.Errorf("erase %s: %w", pending[i].target, err))
 		}
 	}
 	return left, errors.Join(errs...)
+}
+
+// silence has the tail forget what it was not yet told to forget: all of it at once, for the tail is read from its beginning.
+func (e *Eraser) silence(ctx context.Context, pending []sweep) error {
+	if e.tail == nil {
+		return nil
+	}
+	untold := make(map[target]event.Sequence, len(pending))
+	var told []sweep
+	for _, s := range pending {
+		if e.silent(&s) {
+			untold[s.target] = s.cutOff
+		} else {
+			told = append(told, s)
+		}
+	}
+	e.untold = untold
+	if len(told) == 0 {
+		return nil
+	}
+	salt, err := e.store.salt(ctx)
+	if err == nil {
+		err = e.tail.Erase(ctx, salt, told)
+	}
+	if errors.Is(err, errRewriting) {
+		return nil // the next round
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range told {
+		untold[s.target] = s.cutOff
+	}
+	return nil
+}
+
+// silent tells whether nothing is told any more of what is erased.
+func (e *Eraser) silent(s *sweep) bool {
+	cutOff, ok := e.untold[s.target]
+	return e.tail == nil || ok && bytes.Compare(cutOff[:], s.cutOff[:]) >= 0
 }

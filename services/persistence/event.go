@@ -52,18 +52,19 @@ type field struct {
 	name  string
 	text  func(*Event) string // as CSV has it
 	clear func(*Event)
+	json  bool
 }
 
 // fields of an event, in the order in which they are shown.
 func fields() []field {
 	text := func(name string, at func(*Event) *string) field {
-		return field{name, func(e *Event) string { return *at(e) }, func(e *Event) { *at(e) = "" }}
+		return field{name, func(e *Event) string { return *at(e) }, func(e *Event) { *at(e) = "" }, false}
 	}
 	raw := func(name string, at func(*Event) *json.RawMessage) field {
-		return field{name, func(e *Event) string { return string(*at(e)) }, func(e *Event) { *at(e) = nil }}
+		return field{name, func(e *Event) string { return string(*at(e)) }, func(e *Event) { *at(e) = nil }, true}
 	}
 	id := func(name string, at func(*Event) *uuid.UUID) field {
-		return field{name, func(e *Event) string { return at(e).String() }, func(e *Event) { *at(e) = uuid.Nil }}
+		return field{name, func(e *Event) string { return at(e).String() }, func(e *Event) { *at(e) = uuid.Nil }, false}
 	}
 	return []field{
 		text("id", func(e *Event) *string { return &e.ID }),
@@ -79,7 +80,7 @@ func fields() []field {
 		text("stored_at", func(e *Event) *string { return &e.StoredAt }),
 		id("sequence", func(e *Event) *uuid.UUID { return &e.Sequence }),
 		text("credential", func(e *Event) *string { return &e.Credential }),
-		{"public", publicText, func(e *Event) { e.Public = false }},
+		{"public", publicText, func(e *Event) { e.Public = false }, false},
 		text("trace_id", func(e *Event) *string { return &e.TraceID }),
 		raw("attributes", func(e *Event) *json.RawMessage { return &e.Attributes }),
 	}

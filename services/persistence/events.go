@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -155,7 +156,7 @@ func (q *Query) pageSQL(p page, ranges, filters string) string {
 
 // readEvents reads the rows of a page.
 func (p *Postgres) readEvents(ctx context.Context, q *Query, sql string, args []any) (EventPage, error) {
-	rows, err := p.pool.Query(ctx, sql, args...)
+	rows, err := p.inOrder(ctx, sql, args)
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
@@ -166,13 +167,45 @@ func (p *Postgres) readEvents(ctx context.Context, q *Query, sql string, args []
 	return page, nil
 }
 
+// inOrder asks what pageSQL has written, with all rows by an index that has them in their order. PostgreSQL takes category and
+// name for independent, and so a type for much rarer than it is; to read all of few rows and sort them costs it a trifle less
+// than to look into an index of a day that is still empty. Of what was a tenth of a percent of ten million events, a page
+// read them all.
+func (p *Postgres) inOrder(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	batch := &pgx.Batch{} // one round trip, and one transaction, within which the setting holds
+	batch.Queue("SELECT set_config('enable_sort', 'off', true)")
+	batch.Queue(sql, args...)
+	results := p.pool.SendBatch(ctx, batch)
+	_, err := results.Exec()
+	if err == nil {
+		var rows pgx.Rows
+		if rows, err = results.Query(); err == nil {
+			return ordered{rows, results}, nil
+		}
+	}
+	return nil, errors.Join(err, results.Close())
+}
+
+// ordered are rows whose batch ends with them.
+type ordered struct {
+	pgx.Rows
+	batch pgx.BatchResults
+}
+
+// Close ends both. What was wrong is told by Err.
+func (o ordered) Close() {
+	o.Rows.Close()
+	_ = o.batch.Close()
+}
+
 func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
 	defer rows.Close()
 	page, all := EventPage{Events: []Event{}, Partial: q.partial()}, fields()
 	var last Position
+	cursor := q.cursors()
 	for bytes := 0; rows.Next(); {
 		if len(page.Events) == q.Limit || bytes > maxPageBytes {
-			page.NextCursor = q.cursor(last)
+			page.NextCursor = cursor(last.bytes())
 			return page, nil
 		}
 		var matches, ends bool
@@ -184,13 +217,13 @@ func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
 		if matches {
 			bytes += len(e.Data) + len(e.Attributes)
 			q.narrowed(&e, all)
-			if q.cursors {
-				e.Cursor = q.cursor(last)
+			if q.each {
+				e.Cursor = cursor(last.bytes())
 			}
 			page.Events = append(page.Events, e)
 		}
 		if ends {
-			page.NextCursor = q.cursor(last)
+			page.NextCursor = cursor(last.bytes())
 			return page, nil
 		}
 	}

@@ -2,9 +2,7 @@ package persistence
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -40,7 +38,6 @@ type export struct {
 // exportQuestion is what a request for an export asks for.
 type exportQuestion struct {
 	Query
-	csv    bool
 	coding string // of the answer: gzip, zstd or none
 	again  func(context.Context, Scope) (Scope, error)
 }
@@ -66,7 +63,7 @@ func (e *exporter) page(ctx context.Context, q Query) (EventPage, error) {
 func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 	header := w.Header()
 	header.Set("Content-Type", "application/x-ndjson")
-	if x.csv {
+	if x.table() {
 		header.Set("Content-Type", "text/csv; charset=utf-8")
 	}
 	header.Set("Vary", "Accept-Encoding")
@@ -101,7 +98,7 @@ func (x *export) stream(ctx context.Context, w http.ResponseWriter) error {
 		}
 		_ = http.NewResponseController(w).Flush() // likewise
 		q := x.Query
-		if err := q.parseCursor(page.NextCursor); err != nil {
+		if err := q.goOn(page.NextCursor); err != nil {
 			return err
 		}
 		if _, err = x.again(ctx, q.scope()); err != nil { // a right that was taken away meanwhile
@@ -139,37 +136,12 @@ func (x *export) lines(w io.Writer) lines {
 	}); ok {
 		flush, end = c.Flush, c.Close
 	}
-	if !x.csv {
-		encoder := json.NewEncoder(w)
-		encoder.SetEscapeHTML(false)
-		return lines{func(e *Event) error { return encoder.Encode(e) }, flush, end}
+	if x.table() {
+		return x.rows(w, flush, end)
 	}
-	table := csv.NewWriter(w)
-	var shown []field
-	var heads []string
-	for _, f := range fields() {
-		if x.shows(f.name) {
-			shown, heads = append(shown, f), append(heads, f.name)
-		}
-	}
-	_ = table.Write(append(heads, "cursor")) // kept until Flush, as every error
-	row := make([]string, len(heads)+1)
-	flushed := func(then func() error) func() error {
-		return func() error {
-			table.Flush()
-			if err := table.Error(); err != nil {
-				return err
-			}
-			return then()
-		}
-	}
-	return lines{func(e *Event) error {
-		for i, f := range shown {
-			row[i] = f.text(e)
-		}
-		row[len(shown)] = e.Cursor
-		return table.Write(row)
-	}, flushed(flush), flushed(end)}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return lines{func(e *Event) error { return encoder.Encode(e) }, flush, end}
 }
 
 // acceptedCoding chooses among what a client accepts, by weight, and prefers the better of equals; "" is none.
@@ -209,21 +181,11 @@ func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQue
 	if q.Order == "" {
 		q.Order = Oldest
 	}
-	q.Limit, q.cursors = maxLimit, true
+	q.Limit, q.each = maxLimit, true
+	if err := q.resume(listExport); err != nil {
+		return exportQuestion{}, err
+	}
 	x := exportQuestion{Query: q, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
-	if x.csv, err = parseFormat(q.Format); err == nil {
-		err = q.settled()
-	}
+	err = x.checkFormat()
 	return x, err
-}
-
-// parseFormat reads the form of an export.
-func parseFormat(value string) (isCSV bool, err error) {
-	switch value {
-	case "", "ndjson":
-		return false, nil
-	case "csv":
-		return true, nil
-	}
-	return false, fault.New(fault.CodeParameter, fmt.Sprintf("format %q is neither ndjson nor csv", value))
 }

@@ -27,7 +27,7 @@ func (q failureQuestion) conditions() *conditions {
 	return &c
 }
 
-const oneFailure = `SELECT ` + failureFields + `,
+const oneFailure = `SELECT ` + failureFields + `, attempts,
 	(SELECT s.schema FROM persistence.schemas s WHERE s.digest = f.schema_digest)
 	FROM persistence.failures f WHERE `
 
@@ -39,8 +39,10 @@ func (p *Postgres) Failure(ctx context.Context, q failureQuestion) (*Failure, er
 		return nil, fmt.Errorf("read failure: %w", err)
 	}
 	failure, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Failure, error) {
+		var attempts []Attempted
 		var schema []byte
-		f, err := scanFailureAnd(row, &schema)
+		f, err := scanFailureAnd(row, &attempts, &schema)
+		f.tried(attempts)
 		if utf8.Valid(schema) { // a faulty one may not be
 			f.Schema = schema
 		}

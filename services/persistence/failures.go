@@ -44,7 +44,7 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 	}
 	page := FailurePage{Failures: failures, Partial: q.partial()}
 	if more {
-		page.NextCursor = failures[len(failures)-1].position.String()
+		page.NextCursor = q.cursors()(failures[len(failures)-1].position.bytes())
 	}
 	return page, nil
 }

@@ -247,7 +247,10 @@ func TestHostileReplayParameters(t *testing.T) {
 		{"POST", "/v1/replays?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "from must be before to"},
 		{"POST", "/v1/replays?from=yesterday", "from: "},
 		{"POST", "/v1/replays?limit=1", "unknown parameter"},
-		{"GET", "/v1/replays?limit=1", "unknown parameter"},
+		{"GET", "/v1/replays?limit=0", "limit must be"},
+		{"GET", "/v1/replays?state=open", "state must be one of running, finished, cancelled"},
+		{"GET", "/v1/replays?code=none", "unknown parameter"},
+		{"GET", "/v1/replays?cursor=AAAA", "cursor is not one"},
 		{"GET", "/v1/replays/" + uuid.NewString() + "?x=1", "unknown parameter"},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), c.method, l.url+c.path, nil)

@@ -30,9 +30,10 @@ type History struct {
 // Happening is a moment in a history.
 type Happening struct {
 	At       string         `json:"at"`
-	What     string         `json:"what"` // received, or an Outcome
+	What     string         `json:"what"` // received, an Outcome, or discarded
 	Sequence event.Sequence `json:"sequence"`
-	Code     string         `json:"code,omitempty"` // of a Failure
+	Code     string         `json:"code,omitempty"`   // of a Failure, or why it stays open
+	Replay   bool           `json:"replay,omitempty"` // a Failure was replayed
 	TraceID  string         `json:"trace_id,omitempty"`
 
 	at time.Time
@@ -73,12 +74,12 @@ const (
 		WHERE application = $1 AND occurred_at = $2 AND sequence = $3`
 	historyDuplicates = `SELECT sequence, received_at FROM persistence.duplicates
 		WHERE application = $1 AND id = $2 ORDER BY sequence DESC LIMIT $3`
-	historyFailures = `SELECT ` + failureFields + ` FROM persistence.failures
+	historyFailures = `SELECT ` + failureFields + `, attempts FROM persistence.failures
 		WHERE application = $1 AND event_id = $2 ORDER BY sequence DESC LIMIT $3`
 )
 
 func (h *History) tell(at time.Time, what string, sequence event.Sequence, code, trace string) {
-	h.Happenings = append(h.Happenings, Happening{event.FormatTimestamp(at), what, sequence, code, trace, at})
+	h.Happenings = append(h.Happenings, Happening{event.FormatTimestamp(at), what, sequence, code, false, trace, at})
 }
 
 func (h *History) scanEvent(rows pgx.Rows) error {
@@ -112,14 +113,22 @@ func (h *History) scanDuplicates(rows pgx.Rows) error {
 }
 
 func (h *History) scanFailures(rows pgx.Rows) error {
-	failures, more, err := collect(rows, historyLimit, scanFailure, func(f *Failure) int { return f.size })
+	failures, more, err := collect(rows, historyLimit, scanTriedFailure, func(f *Failure) int { return f.size })
 	if err != nil {
 		return err
 	}
 	h.Failures, h.More = failures, h.More || more
 	for i := range failures {
 		f := &failures[i]
+		h.tellAttempts(f)
 		h.tell(f.position.Time, string(f.outcome()), f.ID, f.Code, f.TraceID)
 	}
 	return nil
+}
+
+func scanTriedFailure(row pgx.CollectableRow) (Failure, error) {
+	var attempts []Attempted
+	f, err := scanFailureAnd(row, &attempts)
+	f.tried(attempts)
+	return f, err
 }

@@ -50,7 +50,9 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 		mux.Handle(pattern, kit.MethodNotAllowed(http.MethodGet))
 	}
 	get("/v1/events", kit.Handler(retried(r.Store.Events), r.decodeEvents, reply[EventPage]))
-	get("/v1/events/{id}", kit.Handler(retried(r.history), r.decodeHistory, reply[*History]))
+	handleOne(mux, "/v1/events", map[string]http.Handler{
+		http.MethodGet: observer.Route("/v1/events/{id}", kit.Handler(retried(r.history), r.decodeHistory, reply[*History])),
+	})
 	get("/v1/export", kit.Handler(r.exporter().begin, r.decodeExport, func(ctx context.Context, w http.ResponseWriter, x *export) error { return x.write(ctx, w) }))
 	get("/v1/stats", kit.Handler(retried(r.Store.Stats), r.decodeStats, reply[Stats]))
 	get("/v1/sessions", kit.Handler(retried(r.Store.Sessions), r.decodeSessions, reply[SessionPage]))
@@ -91,19 +93,20 @@ func eventFilters(more ...string) []string {
 func (r *Reader) decodeEvents(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "limit")...)
 	if err == nil {
-		err = q.settled()
+		err = q.resume(listEvents)
 	}
 	return q, err
 }
 
 // decodeHistory needs an application: an id is one within its application.
 func (r *Reader) decodeHistory(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, VerbGet, "application")
+	q, err := r.decode(ctx, req, VerbGet, "application", "id")
 	if err == nil && q.Application == uuid.Nil {
-		err = fault.New(fault.CodeParameter, "application is missing: an id belongs to its application, and others may use the same")
+		err = fault.OfParameter("application",
+			fault.New(fault.CodeParameter, "application is missing: an id belongs to its application, and others may use the same"))
 	}
 	if err == nil {
-		q.ID, err = parseText("event id", req.PathValue("id"))
+		q.ID, err = pathID(req, "event id")
 	}
 	return q, err
 }
@@ -134,12 +137,22 @@ func (r *Reader) decode(ctx context.Context, req *http.Request, verb Verb, known
 	if err != nil {
 		return Query{}, err
 	}
+	return r.question(ctx, who, given, verb)
+}
+
+// question reads parameters, and narrows what they ask for to what the sender may do this with.
+func (r *Reader) question(ctx context.Context, who sender, given map[string]string, verb Verb) (Query, error) {
 	q, err := parseQuery(given)
 	if err != nil {
 		return q, err
 	}
+	user, kind := who.who()
+	q.asker = string(kind) + " " + user
 	scope, err := askedScope(ctx, who, verb, q.reference)
 	q.within(scope)
+	if q.reference != "" {
+		err = fault.OfParameter("application", err)
+	}
 	return q, err
 }
 

@@ -11,9 +11,10 @@ import (
 // handleSession serves one session.
 func handleSession(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 	const session = "/v1/sessions/{id}"
-	mux.Handle("GET "+session, observer.Route(session, kit.Handler(retried(r.session), r.decodeSession, reply[*Session])))
-	mux.Handle("DELETE "+session, observer.Route(session, kit.Handler(retried(r.Eraser.EraseSession), r.decodeEraseSession, encodeErasure)))
-	mux.Handle(session, kit.MethodNotAllowed(http.MethodGet+", "+http.MethodDelete))
+	handleOne(mux, "/v1/sessions", map[string]http.Handler{
+		http.MethodGet:    observer.Route(session, kit.Handler(retried(r.session), r.decodeSession, reply[*Session])),
+		http.MethodDelete: observer.Route(session, kit.Handler(retried(r.Eraser.EraseSession), r.decodeEraseSession, encodeErasure)),
+	})
 }
 
 func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
@@ -26,20 +27,19 @@ func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
 
 func (r *Reader) decodeSessions(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, VerbList, "application", "category", "name", "from", "to", "limit", "cursor")
-	typed := q.Category != "" || q.Name != ""
-	if err == nil && (typed && q.AfterSession != nil || !typed && q.After != nil || q.afterOther) {
-		err = errCursor
+	if err == nil {
+		err = q.resume(listSessions)
 	}
 	return q, err
 }
 
 func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, error) {
-	q, err := r.decode(ctx, req, VerbGet, eventFilters("limit")...)
+	q, err := r.decode(ctx, req, VerbGet, eventFilters("limit", "id")...)
 	if err == nil {
-		q.SessionID, err = parseText("session id", req.PathValue("id"))
+		q.SessionID, err = pathID(req, "session id")
 	}
 	if err == nil {
-		err = q.settled()
+		err = q.resume(listSession)
 	}
 	return q, err
 }
@@ -54,8 +54,8 @@ func (r *Reader) decodeEraseSession(ctx context.Context, req *http.Request) (id 
 	if err := who.everywhere(ctx, VerbDelete); err != nil {
 		return "", err
 	}
-	if _, err := kit.Parameters(req); err != nil {
+	if _, err := kit.Parameters(req, "id"); err != nil {
 		return "", err
 	}
-	return parseText("session id", req.PathValue("id"))
+	return pathID(req, "session id")
 }

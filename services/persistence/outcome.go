@@ -20,7 +20,7 @@ const (
 	Duplicate   Outcome = "duplicate"   // the same id and content was stored before
 	Conflict    Outcome = "conflict"    // the id was stored before with other content: now a Failure
 	Failed      Outcome = "failed"      // refused by PostgreSQL or unreadable: now a Failure
-	Refused     Outcome = "refused"     // refused by ingest: now a Failure
+	Refused     Outcome = "refused"     // refused by ingest, also for an id that one request has twice: now a Failure
 	Redelivered Outcome = "redelivered" // settled by an earlier delivery
 	// Erased events were received before their application was erased, and dropped when they came.
 	Erased Outcome = "erased"

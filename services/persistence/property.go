@@ -3,6 +3,7 @@ package persistence
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -27,6 +28,9 @@ type Property struct {
 	path     string // in the SQL/JSON path language, lax: it looks into arrays by itself
 	operator string
 	value    string // a JSON scalar; "true" or "false" for existence
+
+	steps []step // the same path, and the same value, for data that is in memory
+	with  scalar
 }
 
 // comparisons in the path language; ne and exists are made from other ones.
@@ -48,7 +52,7 @@ func parseProperty(name, value string) (Property, error) {
 	p := Property{path: "$", operator: "eq"}
 	rest := name[len(propertyPrefix)-1:]
 	for steps := 0; rest != ""; steps++ {
-		step, operator, after, why := cutStep(rest)
+		at, operator, after, why := cutStep(rest)
 		switch {
 		case why != "":
 			return refuse(why)
@@ -59,62 +63,73 @@ func parseProperty(name, value string) (Property, error) {
 		case steps == maxSteps:
 			return refuse(fmt.Sprintf("is deeper than %d steps", maxSteps))
 		}
-		p.path, rest = p.path+step, after
+		if rest = after; operator == "" {
+			p.path, p.steps = p.path+at.String(), append(p.steps, at)
+		}
 	}
 	var why string
-	if p.value, why = parseScalar(p.operator, value); why != "" {
+	if p.value, p.with, why = parseScalar(p.operator, value); why != "" {
 		return refuse(why)
 	}
 	return p, nil
 }
 
 // cutStep takes the first step off a path: a member, an element, or the operator at the end.
-func cutStep(path string) (step, operator, rest, why string) {
+func cutStep(path string) (at step, operator, rest, why string) {
 	if path[0] == '[' {
 		inside, rest, closed := strings.Cut(path[1:], "]")
 		switch {
 		case !closed:
-			return "", "", "", "has a [ without its ]"
+			return at, "", "", "has a [ without its ]"
 		case comparison(inside) != "" || inside == "exists":
-			return "", inside, rest, ""
+			return at, inside, rest, ""
 		case inside == "" || len(inside) > 6 || strings.Trim(inside, "0123456789") != "": // an event has no million elements
-			return "", "", "", "has [" + inside + "], which is neither an index nor one of eq, ne, gt, gte, lt, lte, exists"
+			return at, "", "", "has [" + inside + "], which is neither an index nor one of eq, ne, gt, gte, lt, lte, exists"
 		}
-		return "[" + inside + "]", "", rest, ""
+		element, _ := strconv.Atoi(inside) // of six digits
+		return step{element: element, indexed: true}, "", rest, ""
 	}
 	if path[0] != '.' {
-		return "", "", "", "has something other than . or [ after a name"
+		return at, "", "", "has something other than . or [ after a name"
 	}
 	name, rest := path[1:], ""
 	if strings.HasPrefix(name, `"`) {
 		decoder := json.NewDecoder(strings.NewReader(name))
 		var quoted string
 		if decoder.Decode(&quoted) != nil {
-			return "", "", "", `has a " that begins no JSON string`
+			return at, "", "", `has a " that begins no JSON string`
 		}
 		if strings.ContainsRune(quoted, 0) {
-			return "", "", "", "has a name that no event can have: it has a NUL"
+			return at, "", "", "has a name that no event can have: it has a NUL"
 		}
 		name, rest = quoted, name[decoder.InputOffset():]
 	} else if end := strings.IndexAny(name, ".[]\""); end >= 0 {
 		name, rest = name[:end], name[end:]
 		if name == "" || rest[0] == ']' || rest[0] == '"' {
-			return "", "", "", `has an empty step, or a ] or " in a name: write such names as JSON strings`
+			return at, "", "", `has an empty step, or a ] or " in a name: write such names as JSON strings`
 		}
 	} else if name == "" {
-		return "", "", "", "has an empty step"
+		return at, "", "", "has an empty step"
 	}
-	member, _ := json.Marshal(name) // a string
-	return "." + string(member), "", rest, ""
+	return step{name: name}, "", rest, ""
+}
+
+// String writes a step in the SQL/JSON path language.
+func (s step) String() string {
+	if s.indexed {
+		return "[" + strconv.Itoa(s.element) + "]"
+	}
+	member, _ := json.Marshal(s.name) // a string
+	return "." + string(member)
 }
 
 // parseScalar reads a value by its JSON type; what is no JSON is a string, so that quotes are seldom needed.
-func parseScalar(operator, value string) (scalar, why string) {
+func parseScalar(operator, value string) (text string, with scalar, why string) {
 	if operator == "exists" {
 		if value != "true" && value != "false" {
-			return "", "is true or false"
+			return "", with, "is true or false"
 		}
-		return value, ""
+		return value, with, ""
 	}
 	var scanner jsonb.Scanner
 	scanner.Reset([]byte(value))
@@ -122,20 +137,22 @@ func parseScalar(operator, value string) (scalar, why string) {
 	switch {
 	case err != nil || scanner.More(): // no value, or one with something behind it
 		text, _ := json.Marshal(value) // a string
-		return string(text), ""
+		return string(text), scalar{jsonb.String, value}, ""
 	case flaw != nil:
-		return "", "has a value that no event can have: " + flaw.Detail
+		return "", with, "has a value that no event can have: " + flaw.Detail
 	}
-	switch kind := doc.Root().Kind(); kind {
-	case jsonb.String, jsonb.Number:
-		return value, ""
+	switch root := doc.Root(); root.Kind() {
+	case jsonb.String:
+		return value, scalar{jsonb.String, root.Text()}, ""
+	case jsonb.Number:
+		return value, scalar{jsonb.Number, string(root.Raw())}, ""
 	case jsonb.Object, jsonb.Array:
-		return "", "has an " + kind.String() + " for a value: ask for what is in it, or write it as a JSON string"
+		return "", with, "has an " + root.Kind().String() + " for a value: ask for what is in it, or write it as a JSON string"
 	default:
 		if operator != "eq" && operator != "ne" {
-			return "", "compares with " + value + ": only numbers and strings have an order"
+			return "", with, "compares with " + value + ": only numbers and strings have an order"
 		}
-		return value, ""
+		return value, scalar{root.Kind(), string(root.Raw())}, ""
 	}
 }
 

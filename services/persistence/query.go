@@ -1,8 +1,6 @@
 package persistence
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,9 +45,12 @@ type Query struct {
 	AfterSession *sessionPosition // the same of sessions
 	Stats        StatsQuery       // of counts
 
-	reference  string // the application, as it was named
-	cursors    bool   // every event has one
-	afterOther bool   // After is of a page in the order that is not the question's own
+	reference string  // the application, as it was named
+	cursor    string  // where the page before ended, as it was given
+	asker     string  // who asks: of which kind, and their name
+	dryGiven  bool    // DryRun was: else a list has both
+	list      listing // whose cursors are read and written
+	each      bool    // every event has a cursor
 }
 
 // within narrows a question to a scope. Of nothing it asks for nothing, which is not all.
@@ -84,84 +85,23 @@ func (q *Query) ascending() bool {
 	return q.Order == Oldest
 }
 
-// otherOrder tells whether the order is not the question's own.
-func (q *Query) otherOrder() bool { return q.ascending() != (q.SessionID != "") }
-
-// cursor writes where a page ends. A byte more says that the order is not the question's own: continued in the wrong
-// order, pages would repeat and omit.
-func (q *Query) cursor(p Position) string {
-	if q.otherOrder() {
-		return base64.RawURLEncoding.EncodeToString(append(p.bytes(), 1))
-	}
-	return p.String()
-}
-
-// settled checks what only the whole question tells.
-func (q *Query) settled() error {
-	if q.AfterSession != nil {
-		return errCursor
-	}
-	if q.After != nil && q.afterOther != q.otherOrder() {
-		return fault.New(fault.CodeParameter, "cursor is of a page in another order: give the same parameters as for the page before")
-	}
-	return nil
-}
-
-// Position is a place in an order by time and sequence.
-type Position struct {
-	Time     time.Time
-	Sequence event.Sequence
-}
-
-const positionBytes = 8 + 16
-
-// String writes an opaque cursor.
-func (p Position) String() string { return base64.RawURLEncoding.EncodeToString(p.bytes()) }
-
-func (p Position) bytes() []byte {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, positionBytes+1), uint64(p.Time.UnixMicro()))
-	return append(b, p.Sequence[:]...)
-}
-
-// parseCursor reads what Query.cursor has written.
-func (q *Query) parseCursor(text string) (err error) {
-	if strings.HasPrefix(text, sessionCursor) {
-		q.AfterSession, err = parseSessionPosition(text)
-		return err
-	}
-	if b, decoded := base64.RawURLEncoding.DecodeString(text); decoded == nil && len(b) == positionBytes+1 && b[positionBytes] == 1 {
-		q.afterOther, text = true, base64.RawURLEncoding.EncodeToString(b[:positionBytes])
-	}
-	q.After, err = parsePosition(text)
-	return err
-}
-
-func parsePosition(text string) (*Position, error) {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) != positionBytes {
-		return nil, errCursor
-	}
-	p := &Position{Time: time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC(), Sequence: event.Sequence(b[8:])}
-	if year := p.Time.Year(); year < 1 || year > 9999 {
-		return nil, errCursor
-	}
-	return p, nil
-}
+// typed tells whether a type is asked for, or a part of one.
+func (q *Query) typed() bool { return q.Category != "" || q.Name != "" }
 
 // parseQuery reads the parameters of a request.
 func parseQuery(given map[string]string) (q Query, err error) {
 	q.Limit = defaultLimit
 	for _, name := range slices.Sorted(maps.Keys(given)) { // one question, one statement
 		value, err := parseText(fmt.Sprintf("parameter %q", name), given[name])
-		if err != nil {
-			return q, err
+		if err == nil {
+			err = q.set(name, value)
 		}
-		if err := q.set(name, value); err != nil {
-			return q, err
+		if err != nil {
+			return q, fault.OfParameter(name, err)
 		}
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return q, fault.New(fault.CodeParameter, "from must be before to")
+		return q, fault.OfParameter("from", fault.New(fault.CodeParameter, "from must be before to"))
 	}
 	return q, nil
 }
@@ -181,16 +121,16 @@ func (q *Query) set(name, value string) (err error) {
 	case "stage":
 		q.Stage, err = oneOf(name, value, string(StageIngest), string(StagePersistence))
 	case "state":
-		q.State, err = oneOf(name, value, stateOpen, stateReplayed, stateDiscarded)
+		q.State = value // each list has its own
 	case "dry_run":
 		value, err = oneOf(name, value, "true", "false")
-		q.DryRun = value == "true"
+		q.DryRun, q.dryGiven = value == "true", true
 	case "from":
 		q.From, err = parseTime(name, value)
 	case "to":
 		q.To, err = parseTime(name, value)
 	case "cursor":
-		err = q.parseCursor(value)
+		q.cursor = value
 	case "order":
 		if q.Order = Order(value); q.Order != Newest && q.Order != Oldest {
 			err = fault.New(fault.CodeParameter, "order must be newest or oldest")
@@ -221,6 +161,15 @@ func (q *Query) setProperty(name, value string) error {
 	property, err := parseProperty(name, value)
 	q.Properties = append(q.Properties, property)
 	return err
+}
+
+// checkState refuses a state that nothing in a list is in.
+func (q *Query) checkState(known ...string) error {
+	if q.State == "" {
+		return nil
+	}
+	_, err := oneOf("state", q.State, known...)
+	return fault.OfParameter("state", err)
 }
 
 // oneOf refuses what is none of the known values.

@@ -4,32 +4,10 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
-	"time"
 
-	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kit"
 )
-
-// FuzzCursor: whatever a client sends is a cursor that reads back the same, or an invalid parameter.
-func FuzzCursor(f *testing.F) {
-	f.Add(Position{Time: time.Unix(1, 0), Sequence: event.Sequence{1}}.String())
-	f.Add("")
-	f.Add("AAAA")
-	f.Fuzz(func(t *testing.T, text string) {
-		p, err := parsePosition(text)
-		if err != nil {
-			if fault.ProblemOf(err).Code != fault.CodeParameter {
-				t.Errorf("error %v", err)
-			}
-			return
-		}
-		again, err := parsePosition(p.String())
-		if err != nil || *again != *p {
-			t.Errorf("%q reads as %v, and that as %v (%v)", text, p, again, err)
-		}
-	})
-}
 
 // FuzzQuery: a query string is a query within its bounds, or an invalid parameter.
 func FuzzQuery(f *testing.F) {

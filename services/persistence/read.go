@@ -64,6 +64,9 @@ type Failure struct {
 	Attempt        *Attempted     `json:"attempt,omitempty"`       // absent: it was neither replayed nor discarded
 	SchemaDigest   string         `json:"schema_digest,omitempty"` // SHA-256 of the schema that refused it
 
+	// Of one Failure alone, and in a History: what was tried, the earliest first; the last attemptsKept of it.
+	Attempts []Attempted `json:"attempts,omitempty"`
+
 	// Of one Failure alone: that schema where it is still known, and whether the policy declares it today.
 	Schema        json.RawMessage `json:"schema,omitempty"`
 	SchemaCurrent *bool           `json:"schema_current,omitempty"`
@@ -71,15 +74,6 @@ type Failure struct {
 	position       Position
 	size           int // bytes of the original
 	category, name string
-}
-
-// Attempted is what became of a Failure when it was last replayed or discarded.
-type Attempted struct {
-	At       string   `json:"at"`
-	Outcome  Outcome  `json:"outcome"` // as an Attempt's, or discarded
-	Code     string   `json:"code,omitempty"`
-	Detail   string   `json:"detail,omitempty"`
-	Pointers []string `json:"pointers,omitempty"`
 }
 
 func pointersOf(pointer string) []string {

@@ -251,7 +251,7 @@ func TestRefusedQueries(t *testing.T) {
 		{shop, "/v1/events?session_id=s1;name=x", 400, "query string"},
 		{uuid.Nil, "/v1/events?application=web-shop", 400, "namespace/name"},
 		{uuid.Nil, "/v1/events?application=shop/none", 400, "namespace/name"},
-		{uuid.Nil, "/v1/events?application=" + uuid.Nil.String(), 400, "namespace/name"},
+		{uuid.Nil, "/v1/events?application=" + uuid.Nil.String(), 400, "the nil UUID"},
 		{shop, "/v1/events?application=" + blog.String(), 403, "that application's events only"},
 		{shop, "/v1/events?application=shop/web-log", 403, "that application's events only"},
 		{shop, "/v1/events?application=" + uuid.Nil.String(), 403, "that application's events only"},

@@ -46,9 +46,12 @@ type Replayer struct {
 	log   *slog.Logger
 	nudge chan struct{} // a replay was asked for here
 	// turn is taken by what replays: one at a time, so that replaying has one connection, and the memory of one check.
-	turn  chan struct{}
-	rows  int           // replayRows
-	pause time.Duration // replayPause
+	turn chan struct{}
+	// dryTurn is taken before by a dry run of one Failure: whoever may read asks for as many as they like, and one of them
+	// at most stands before a replay.
+	dryTurn chan struct{}
+	rows    int           // replayRows
+	pause   time.Duration // replayPause
 
 	outcomes metric.Int64Counter
 }
@@ -60,7 +63,7 @@ func NewReplayer(store *Postgres, rules rulebook, now func() time.Time, log *slo
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	r := &Replayer{
-		store: store, rules: rules, now: now, log: log, nudge: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		store: store, rules: rules, now: now, log: log, nudge: make(chan struct{}, 1), turn: make(chan struct{}, 1), dryTurn: make(chan struct{}, 1),
 		rows: replayRows, pause: replayPause, outcomes: outcomes,
 	}
 	for _, o := range []Outcome{Stored, Duplicate, Conflict, Refused, Failed, Erased} {
@@ -74,10 +77,26 @@ func (r *Replayer) count(ctx context.Context, o Outcome, n int64) {
 }
 
 // takeTurn waits for what is replayed now.
-func (r *Replayer) takeTurn(ctx context.Context) (end func(), err error) {
+func (r *Replayer) takeTurn(ctx context.Context) (end func(), err error) { return take(ctx, r.turn) }
+
+// takeDryTurn does so for a dry run of one Failure, behind the others.
+func (r *Replayer) takeDryTurn(ctx context.Context) (end func(), err error) {
+	endDry, err := take(ctx, r.dryTurn)
+	if err != nil {
+		return nil, err
+	}
+	endTurn, err := r.takeTurn(ctx)
+	if err != nil {
+		endDry()
+		return nil, err
+	}
+	return func() { endTurn(); endDry() }, nil
+}
+
+func take(ctx context.Context, turn chan struct{}) (end func(), err error) {
 	select {
-	case r.turn <- struct{}{}:
-		return func() { <-r.turn }, nil
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
 	case <-ctx.Done():
 		return nil, fault.Wrap(fault.CodeOverloaded, "too many failures wait to be replayed one by one; replay them by a filter", ctx.Err())
 	}

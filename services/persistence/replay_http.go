@@ -38,8 +38,11 @@ func serve(mux *http.ServeMux, observer *kit.Observer, method, path string, hand
 
 func (r *Reader) decodeFailures(ctx context.Context, req *http.Request) (Query, error) {
 	q, err := r.decode(ctx, req, VerbList, "application", "code", "stage", "state", "from", "to", "limit", "cursor")
-	if err == nil && (q.AfterSession != nil || q.afterOther) {
-		err = errCursor
+	if err == nil {
+		err = q.checkState(stateOpen, stateReplayed, stateDiscarded)
+	}
+	if err == nil {
+		err = q.resume(listFailures)
 	}
 	return q, err
 }
@@ -180,15 +183,15 @@ func encodeBegun(ctx context.Context, w http.ResponseWriter, replay *Replay) err
 	return reply(ctx, w, replay)
 }
 
-func (r *Reader) decodeReplays(ctx context.Context, req *http.Request) (Scope, error) {
-	who, err := r.sender(ctx, req)
-	if err != nil {
-		return Scope{}, err
+func (r *Reader) decodeReplays(ctx context.Context, req *http.Request) (Query, error) {
+	q, err := r.decode(ctx, req, VerbList, "application", "state", "dry_run", "limit", "cursor")
+	if err == nil {
+		err = q.checkState(stateRunning, stateFinished, stateCancelled)
 	}
-	if _, err := kit.Parameters(req); err != nil {
-		return Scope{}, err
+	if err == nil {
+		err = q.resume(listReplays)
 	}
-	return span(ctx, who, VerbList)
+	return q, err
 }
 
 // decodeReplay reads which one is asked for, of those that the sender may list.

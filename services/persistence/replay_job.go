@@ -46,11 +46,13 @@ func (c replayCounts) with(done int, attempts []*Attempt) replayCounts {
 	return sum
 }
 
-// nextReplay is the one that runs and has waited for the longest; nil where none runs.
+// nextReplay is the one that runs and has waited for the longest; nil where none runs. Replays take turns with dry runs,
+// as many as there may be of these: they have half of the chunks at least.
 func (p *Postgres) nextReplay(ctx context.Context) (*replayJob, error) {
 	rows, err := p.pool.Query(ctx, `
 		SELECT id, application, code, stage, since, until, dry_run, after_at, after_sequence, done, outcomes, codes
-		FROM persistence.replays WHERE state = 'running' ORDER BY stepped_at NULLS FIRST, requested_at, id LIMIT 1`)
+		FROM persistence.replays WHERE state = 'running'
+		ORDER BY max(stepped_at) OVER (PARTITION BY dry_run) NULLS FIRST, stepped_at NULLS FIRST, requested_at, id LIMIT 1`)
 	if err != nil {
 		return nil, fmt.Errorf("find replay: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -282,48 +281,4 @@ func TestReplayIsCancelled(t *testing.T) {
 	f.steps(r)
 	f.same("another one does the rest", int64(20), f.progress(again.ID).Outcomes["stored"])
 	f.recounted("afterwards")
-}
-
-// TestReplaysAreBounded in how many run, and how many are remembered for how long.
-func TestReplaysAreBounded(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	r := f.replayer(f.store, book{shop: {}})
-	var group sync.WaitGroup
-	refusals := make(chan error, 4*maxReplays)
-	for range 2 * maxReplays {
-		group.Go(func() {
-			if _, err := r.Begin(t.Context(), Query{Application: shop}); err != nil {
-				refusals <- err
-			}
-		})
-	}
-	group.Wait()
-	f.same("refused", maxReplays, len(refusals))
-	if err := <-refusals; !strings.Contains(err.Error(), "conflict: 10 replays are running") {
-		t.Errorf("%v", err)
-	}
-	f.begin(r, Query{Application: blog})
-	f.begin(r, Query{})
-	f.steps(r)
-	for range replaysShown + 5 {
-		f.begin(r, Query{Application: shop})
-		f.steps(r)
-	}
-	f.same("kept", replaysShown, f.count("SELECT count(*) FROM persistence.replays WHERE application = $1", shop))
-	page, err := f.store.Replays(t.Context(), Scope{Application: blog})
-	f.must(err)
-	f.same("another one's", 1, len(page.Replays))
-	page, err = f.store.Replays(t.Context(), Scope{All: true})
-	f.must(err)
-	f.same("listed", replaysShown, len(page.Replays))
-	for n := 1; n < len(page.Replays); n++ {
-		if page.Replays[n].RequestedAt > page.Replays[n-1].RequestedAt {
-			t.Fatal("the newest is not the first")
-		}
-	}
-	f.must(f.store.keep(t.Context(), time.Now().Add(replaysKept-time.Hour)))
-	f.same("after some weeks", replaysShown+2, f.count("SELECT count(*) FROM persistence.replays"))
-	f.must(f.store.keep(t.Context(), time.Now().Add(replaysKept+time.Hour)))
-	f.same("after more", 0, f.count("SELECT count(*) FROM persistence.replays"))
 }

@@ -53,7 +53,11 @@ const raced = 3
 
 // One replays one Failure. One that is replayed already answers what became of it then.
 func (r *Replayer) One(ctx context.Context, q oneReplay) (*Attempt, error) {
-	end, err := r.takeTurn(ctx)
+	take := r.takeTurn
+	if q.dryRun {
+		take = r.takeDryTurn
+	}
+	end, err := take(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +122,7 @@ func (p *Postgres) discard(ctx context.Context, q failureQuestion, now time.Time
 	c.clauses = nil
 	c.add("attempted_at = %s", now)
 	c.add("attempt_outcome = %s", string(discarded))
+	c.add("attempts = "+attemptsSQL("%s"), (&Attempt{Outcome: discarded}).attemptedAt(now))
 	tag, err := p.pool.Exec(ctx, "UPDATE persistence.failures SET state = 'discarded', attempt_code = NULL, attempt_detail = NULL, attempt_pointer = NULL, "+
 		strings.Join(c.clauses, ", ")+" WHERE state = 'open' AND "+where, c.args...)
 	if err != nil {

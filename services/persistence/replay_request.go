@@ -13,12 +13,11 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
+// The states of a Replay.
 const (
-	// maxReplays is how many replays of one application, or of everybody's Failures, may run: all together replay no
-	// faster than one.
-	maxReplays = 10
-	// replaysShown is how many of the newest are listed, and how many ended ones of one application are kept.
-	replaysShown = 100
+	stateRunning   = "running"
+	stateFinished  = "finished"
+	stateCancelled = "cancelled"
 )
 
 // Replay is a replay of all open Failures that a filter finds, as far as it is.
@@ -37,21 +36,24 @@ type Replay struct {
 	Codes       map[string]int64 `json:"codes"`    // why those that stay open do
 	RequestedAt string           `json:"requested_at"`
 	FinishedAt  string           `json:"finished_at,omitempty"`
+
+	requestedAt time.Time
 }
 
-// ReplayPage is the newest replays.
+// ReplayPage is a page of replays, the newest first.
 type ReplayPage struct {
-	Replays []*Replay `json:"replays"`
-	Partial bool      `json:"partial,omitempty"` // of the permitted applications only
+	Replays    []*Replay `json:"replays"`
+	NextCursor string    `json:"next_cursor,omitempty"`
+	Partial    bool      `json:"partial,omitempty"` // of the permitted applications only
 }
 
 func scanReplay(row pgx.CollectableRow) (*Replay, error) {
 	r := &Replay{}
 	var since, finished *time.Time
-	var until, requested time.Time
+	var until time.Time
 	err := row.Scan(&r.ID, &r.State, &r.DryRun, &r.Application, &r.Code, &r.Stage, &since, &until, &r.Total, &r.Done, &r.Outcomes, &r.Codes,
-		&requested, &finished)
-	r.To, r.RequestedAt = event.FormatTimestamp(until), event.FormatTimestamp(requested)
+		&r.requestedAt, &finished)
+	r.To, r.RequestedAt = event.FormatTimestamp(until), event.FormatTimestamp(r.requestedAt)
 	if since != nil {
 		r.From = event.FormatTimestamp(*since)
 	}
@@ -127,63 +129,34 @@ func (p *Postgres) oneReplay(ctx context.Context, sql string, args ...any) (*Rep
 // errNoReplay is what is said of an unknown replay and of another one's alike.
 var errNoReplay = fault.New(fault.CodeNotFound, "there is no such replay, or none that you may see; one is forgotten some weeks after its end")
 
-// Replays lists the newest of a scope.
-func (p *Postgres) Replays(ctx context.Context, s Scope) (ReplayPage, error) {
+// Replays returns a page, the newest first.
+func (p *Postgres) Replays(ctx context.Context, q Query) (ReplayPage, error) {
 	var c conditions
-	s.narrow(&c, "application")
-	rows, err := p.pool.Query(ctx, fmt.Sprintf("SELECT %s FROM persistence.replays WHERE %s ORDER BY requested_at DESC, id DESC LIMIT %d", replayFields, &c, replaysShown), c.args...)
+	q.applications(&c, "application")
+	if q.State != "" {
+		c.add("state = %s", q.State)
+	}
+	if q.dryGiven {
+		c.add("dry_run = %s", q.DryRun)
+	}
+	if q.After != nil {
+		c.add("(requested_at, id) < (%s, %s)", q.After.Time, [16]byte(q.After.Sequence))
+	}
+	rows, err := p.pool.Query(ctx, fmt.Sprintf("SELECT %s FROM persistence.replays WHERE %s ORDER BY requested_at DESC, id DESC LIMIT %d",
+		replayFields, &c, q.Limit+1), c.args...)
 	if err != nil {
 		return ReplayPage{}, fmt.Errorf("list replays: %w", err)
 	}
-	replays, err := pgx.CollectRows(rows, scanReplay)
+	replays, more, err := collect(rows, q.Limit, scanReplay, func(**Replay) int { return 0 })
 	if err != nil {
 		return ReplayPage{}, fmt.Errorf("list replays: %w", err)
 	}
-	return ReplayPage{Replays: append([]*Replay{}, replays...), Partial: s.Among != nil}, nil
-}
-
-// requestLock is the advisory lock of whoever asks for a replay: the bound on those that run is exact.
-const requestLock = 0x7468656579650008
-
-// requestReplay counts what is to be replayed, and forgets old replays for it.
-func (p *Postgres) requestReplay(ctx context.Context, q Query, now time.Time) (replay *Replay, err error) {
-	total, err := p.countFailures(ctx, &q)
-	if err != nil {
-		return nil, err
+	page := ReplayPage{Replays: replays, Partial: q.partial()}
+	if more {
+		last := replays[len(replays)-1]
+		page.NextCursor = q.cursors()(Position{last.requestedAt, last.ID}.bytes())
 	}
-	owner := optionalID(q.Application)
-	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(requestLock)); err != nil {
-			return err
-		}
-		var running int64
-		err := tx.QueryRow(ctx, "SELECT count(*) FROM persistence.replays WHERE state = 'running' AND application IS NOT DISTINCT FROM $1", owner).Scan(&running)
-		if err != nil {
-			return err
-		}
-		if running >= maxReplays {
-			return fault.New(fault.CodeConflict, fmt.Sprintf("%d replays are running, which is the limit; cancel one, or wait", running))
-		}
-		if _, err := tx.Exec(ctx, `
-			DELETE FROM persistence.replays WHERE state <> 'running' AND id IN (
-			    SELECT id FROM persistence.replays WHERE application IS NOT DISTINCT FROM $1 ORDER BY requested_at DESC, id DESC OFFSET $2)`,
-			owner, replaysShown-1); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, `
-			INSERT INTO persistence.replays (id, application, code, stage, since, until, dry_run, total, after_at, after_sequence, requested_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING `+replayFields,
-			uuid.New(), owner, q.Code, q.Stage, optionalTime(q.From), q.To, q.DryRun, total, q.From, [16]byte{}, now)
-		if err != nil {
-			return err
-		}
-		replay, err = pgx.CollectExactlyOneRow(rows, scanReplay)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("record replay: %w", err)
-	}
-	return replay, nil
+	return page, nil
 }
 
 // countFailures counts those that a replay finds, along the indexes by which it reads them.

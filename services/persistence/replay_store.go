@@ -212,8 +212,9 @@ func (t *replayTransaction) stored() (told []*record) {
 func (t *replayTransaction) queueAttempts(batch *pgx.Batch) {
 	n := len(t.attempts)
 	sequences, closes := make([][16]byte, n), make([]bool, n)
-	outcomes, codes, details, pointers := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	outcomes, codes, details, pointers, texts := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, a := range t.attempts {
+		texts[i] = a.attemptedAt(t.job.now)
 		sequences[i], closes[i], outcomes[i], codes[i], details[i] = a.ID, a.closes(), string(a.Outcome), a.Code, a.Detail
 		if len(a.Pointers) > 0 {
 			pointers[i] = a.Pointers[0]
@@ -221,7 +222,8 @@ func (t *replayTransaction) queueAttempts(batch *pgx.Batch) {
 	}
 	batch.Queue(`
 		UPDATE persistence.failures f SET state = CASE WHEN closes THEN 'replayed' ELSE state END, attempted_at = $7, attempt_outcome = i.outcome,
-		    attempt_code = i.code, attempt_detail = i.detail, attempt_pointer = i.pointer
-		FROM unnest($1::uuid[], $2::boolean[], $3::text[], $4::text[], $5::text[], $6::text[]) AS i (sequence, closes, outcome, code, detail, pointer)
-		WHERE f.sequence = i.sequence`, sequences, closes, outcomes, codes, details, pointers, t.job.now)
+		    attempt_code = i.code, attempt_detail = i.detail, attempt_pointer = i.pointer, attempts = `+attemptsSQL("i.attempt")+`
+		FROM unnest($1::uuid[], $2::boolean[], $3::text[], $4::text[], $5::text[], $6::text[], $8::text[])
+		    AS i (sequence, closes, outcome, code, detail, pointer, attempt)
+		WHERE f.sequence = i.sequence`, sequences, closes, outcomes, codes, details, pointers, t.job.now, texts)
 }

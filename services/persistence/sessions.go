@@ -2,16 +2,11 @@ package persistence
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 // SessionPage is a page of sessions, those that began last first.
@@ -21,42 +16,13 @@ type SessionPage struct {
 	Partial    bool             `json:"partial,omitempty"` // of the permitted applications only
 }
 
-// sessionPosition is a place in the order of sessions.
-type sessionPosition struct {
-	first time.Time
-	id    string
-}
-
-// sessionCursor begins the cursors that are such places; no other has a dot.
-const sessionCursor = "s."
-
-func (p sessionPosition) String() string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(p.first.UnixMicro()))
-	return sessionCursor + base64.RawURLEncoding.EncodeToString(append(b, p.id...))
-}
-
-func parseSessionPosition(text string) (*sessionPosition, error) {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(text, sessionCursor))
-	if err != nil || len(b) <= 8 {
-		return nil, errCursor
-	}
-	id, err := parseText("cursor", string(b[8:]))
-	first := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-	if year := first.Year(); err != nil || year < 1 || year > 9999 {
-		return nil, errCursor
-	}
-	return &sessionPosition{first, id}, nil
-}
-
-var errCursor = fault.New(fault.CodeParameter, "cursor is not one that this service gave out")
-
 // examinedSessions is how many rows a page of sessions looks into at most: each costs a look at the session's others.
 const examinedSessions = 1000
 
 // Sessions returns a page: by when they began, or where a type is asked for by when the first event of it occurred.
 func (p *Postgres) Sessions(ctx context.Context, q Query) (SessionPage, error) {
 	list := p.began
-	if q.Category != "" || q.Name != "" {
+	if q.typed() {
 		list = p.beganType
 	}
 	page := SessionPage{Sessions: []SessionSummary{}, Partial: q.partial()}
@@ -84,10 +50,10 @@ func (p *Postgres) began(ctx context.Context, q *Query) (ids []string, next stri
 		return nil, "", err
 	}
 	sql, args := q.sessionsSQL(branches)
-	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) (string, error) {
+	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
 		var first time.Time
 		err := row.Scan(id, &first, matches, ends)
-		return sessionPosition{first, *id}.String(), err
+		return sessionPosition{first, *id}.bytes(), err
 	})
 }
 
@@ -129,10 +95,10 @@ func (p *Postgres) beganType(ctx context.Context, q *Query) (ids []string, next 
 		return nil, "", err
 	}
 	sql, args := q.firstOfTypeSQL(branches)
-	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) (string, error) {
+	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
 		var at Position
 		err := row.Scan(id, &at.Time, &at.Sequence, matches, ends)
-		return at.String(), err
+		return at.bytes(), err
 	})
 }
 
@@ -157,17 +123,17 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 
 // sessionIDs reads the rows of a page.
 func (p *Postgres) sessionIDs(ctx context.Context, q *Query, sql string, args []any,
-	scan func(row pgx.CollectableRow, id *string, matches, ends *bool) (at string, err error),
+	scan func(row pgx.CollectableRow, id *string, matches, ends *bool) (place []byte, err error),
 ) (ids []string, next string, err error) {
-	rows, err := p.pool.Query(ctx, sql, args...)
+	rows, err := p.inOrder(ctx, sql, args)
 	if err != nil {
 		return nil, "", fmt.Errorf("list sessions: %w", err)
 	}
 	defer rows.Close()
-	last := ""
-	for rows.Next() {
+	var last []byte
+	for cursor := q.cursors(); rows.Next(); {
 		if len(ids) == q.Limit {
-			return ids, last, nil
+			return ids, cursor(last), nil
 		}
 		var id string
 		var matches, ends bool
@@ -178,7 +144,7 @@ func (p *Postgres) sessionIDs(ctx context.Context, q *Query, sql string, args []
 			ids = append(ids, id)
 		}
 		if ends {
-			return ids, last, nil
+			return ids, cursor(last), nil
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -20,6 +20,8 @@ var (
 	errUnaware = errors.New("a batch from before is still running")
 	// errDetached says that retention has taken a day out of sight whose rows are not all gone, the erased ones among them.
 	errDetached = errors.New("a day is detached and not dropped yet")
+	// errTold says that the live tail has not forgotten it yet.
+	errTold = errors.New("the live tail may tell of it yet")
 )
 
 // sweep erases what was received of one target up to a cut-off.
@@ -56,6 +58,9 @@ func (e *Eraser) carryOut(ctx context.Context, s *sweep) error {
 		if err := e.all(ctx, s); err != nil {
 			return err
 		}
+	}
+	if !e.silent(s) {
+		return errTold
 	}
 	// A day that is detached from here on was swept.
 	if err := s.store.dropped(ctx); err != nil {

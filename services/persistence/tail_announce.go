@@ -17,13 +17,6 @@ import (
 // TailKey is the stream of final outcomes in Redis, which every replica of persistence reads and writes.
 const TailKey = "theeye:{tail}"
 
-// Fields of an entry of the tail.
-const (
-	tailWriter = "w" // who wrote it, a new name after each start
-	tailCount  = "n" // how many outcomes that writer had announced, or tried to, before this entry
-	tailTold   = "d" // the messages, a line of JSON each
-)
-
 const (
 	// tailBytes is about what the tail may take of Redis' memory, and of each replica's: some ten thousand events.
 	tailBytes = 16 << 20

@@ -62,6 +62,23 @@ func (a *audience) follow(tail *Tail) *Tail {
 	return tail
 }
 
+// another is a further replica that serves the tail.
+func (a *audience) another() *audience {
+	a.Helper()
+	other := &audience{library: &library{fixture: a.fixture, keys: a.keys, ring: a.ring, redis: a.redis}}
+	other.tail = other.follow(other.newTail())
+	other.url = other.serve(a.store, a.ring)
+	return other
+}
+
+// listen begins to listen without a connection.
+func (a *audience) listen(after *place) *ear {
+	a.Helper()
+	e, err := a.tail.listen(a.Context(), after)
+	a.must(err)
+	return e
+}
+
 // awaitTail waits until what a tail knows is as it should be.
 func (a *audience) awaitTail(tail *Tail, what string, so func() bool) {
 	a.Helper()

@@ -3,7 +3,6 @@ package persistence
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -27,6 +26,9 @@ const (
 	// seenFor is how old a place is that a heartbeat gives: by then every replica's outcomes of that time are here, however
 	// clocks differ. It comes from the clock alone, and tells nothing of what others send.
 	seenFor = time.Minute
+	// staleTail is how long ago a replica must have read the tail to its end to tell what it remembers: some times as long as
+	// one read waits.
+	staleTail = 5 * tailBlock
 )
 
 // handleStream serves the live tail.
@@ -50,30 +52,52 @@ type listening struct {
 	leave func()
 }
 
+// streamFilters are the parameters of a stream: those of events that say which, and what became of them. What comes has no
+// pages and no order but its own.
+func streamFilters() []string {
+	return []string{"session_id", "application", "category", "name", "from", "to", "data.<path>", "outcome"}
+}
+
 // decodeStream reads who listens, and for what.
 func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listening, error) {
-	q, err := r.decode(ctx, withoutOutcome(req), VerbWatch, "session_id", "application", "category", "name", "from", "to")
+	who, err := r.sender(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	who, err := r.sender(ctx, req)
+	given, err := kit.Parameters(req, streamFilters()...)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, listed := given["outcome"]
+	delete(given, "outcome") // of counts it is another one
+	q, err := r.question(ctx, who, given, VerbWatch)
 	if err != nil {
 		return nil, err
 	}
 	l := &listening{now: r.Now, choice: choice{Query: q}, again: r.again(req, VerbWatch, &q)}
 	l.by, l.every = listenerOf(who)
 	l.whole = l.by == uuid.Nil || q.scope().All
-	if l.outcomes, err = parseOutcomes(req); err != nil {
-		return nil, err
+	if listed {
+		l.outcomes, err = parseOutcomes(outcomes)
+		err = fault.OfParameter("outcome", err)
 	}
-	if id := req.Header.Get("Last-Event-ID"); id != "" {
-		at, ok := parsePlace(id)
-		if !ok {
-			return nil, fault.New(fault.CodeParameter, "Last-Event-ID is not an id that this service gave out")
-		}
-		l.after = &at
+	if err == nil {
+		l.after, err = parseLastEventID(req)
 	}
-	return l, nil
+	return l, err
+}
+
+// parseLastEventID reads where a client was before; nil: it is new.
+func parseLastEventID(req *http.Request) (*place, error) {
+	id := req.Header.Get("Last-Event-ID")
+	if id == "" {
+		return nil, nil
+	}
+	at, ok := parsePlace(id)
+	if !ok {
+		return nil, fault.New(fault.CodeParameter, "Last-Event-ID is not an id that this service gave out")
+	}
+	return &at, nil
 }
 
 // listenerOf tells by what a sender's listeners are counted, and how often their right is looked at.
@@ -96,48 +120,33 @@ func (l *listening) look(ctx context.Context) error {
 	return err
 }
 
-// withoutOutcome hides the one parameter that reads don't have.
-func withoutOutcome(req *http.Request) *http.Request {
-	values := req.URL.Query()
-	if _, ok := values["outcome"]; !ok {
-		return req
-	}
-	values.Del("outcome")
-	plain, address := *req, *req.URL
-	address.RawQuery = values.Encode()
-	plain.URL = &address
-	return &plain
-}
-
 // parseOutcomes reads a list with commas.
-func parseOutcomes(req *http.Request) (wanted []Outcome, err error) {
-	given := req.URL.Query()["outcome"]
-	if len(given) > 1 {
-		return nil, fault.New(fault.CodeParameter, fmt.Sprintf("parameter %q is given %d times", "outcome", len(given)))
-	}
-	for _, list := range given {
-		for one := range strings.SplitSeq(list, ",") {
-			switch o := Outcome(one); o {
-			case Stored, Duplicate, Conflict, Failed, Refused:
-				wanted = append(wanted, o)
-			default:
-				return nil, fault.New(fault.CodeParameter, "outcome must be a list, with commas, of stored, duplicate, conflict, failed and refused")
-			}
+func parseOutcomes(list string) (wanted []Outcome, err error) {
+	for one := range strings.SplitSeq(list, ",") {
+		switch o := Outcome(one); o {
+		case Stored, Duplicate, Conflict, Failed, Refused:
+			wanted = append(wanted, o)
+		default:
+			return nil, fault.New(fault.CodeParameter, "outcome must be a list, with commas, of stored, duplicate, conflict, failed and refused")
 		}
 	}
 	return wanted, nil
 }
 
-// listen admits a listener.
-func (r *Reader) listen(_ context.Context, l *listening) (*listening, error) {
-	if !r.Tail.isLoaded() {
+// listen admits a listener. One that comes back is told nothing from a memory that may not have heard what was erased.
+func (r *Reader) listen(ctx context.Context, l *listening) (*listening, error) {
+	if !r.Tail.isLoaded() || l.after != nil && r.Now().Sub(r.Tail.followed()) > staleTail {
 		return nil, fault.New(fault.CodeUnavailable, "the live tail cannot be followed now")
 	}
 	leave, err := r.Tail.listeners.enter(l.by)
 	if err != nil {
 		return nil, err
 	}
-	l.leave, l.ear = leave, r.Tail.listen(l.after)
+	if l.ear, err = r.Tail.listen(ctx, l.after); err != nil {
+		leave()
+		return nil, err
+	}
+	l.leave = leave
 	return l, nil
 }
 

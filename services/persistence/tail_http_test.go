@@ -40,6 +40,9 @@ func TestStreamFilters(t *testing.T) {
 		"a session of one": {a.keys[blog], "session_id=t", []string{"stored c"}},
 		"a category":       {adminToken, "category=page", []string{"stored a", "stored b", "duplicate b", "stored c", "stored d"}},
 		"a name":           {adminToken, "name=other", nil},
+		"data":             {adminToken, "data.n[gte]=5", []string{"stored b", "duplicate b"}},
+		"data and session": {adminToken, "data.n=5.0&session_id=t", []string{"stored b", "duplicate b"}},
+		"other data":       {adminToken, "data.n[ne]=5", []string{"stored a", "stored c", "stored d"}},
 		"outcomes":         {adminToken, "outcome=duplicate,refused", []string{"duplicate b", "refused "}},
 		"from":             {adminToken, "from=" + stamp(-time.Hour), []string{"stored b", "duplicate b", "stored c", "stored d"}},
 		"to":               {adminToken, "to=" + stamp(-time.Hour), []string{"stored a"}},
@@ -49,8 +52,8 @@ func TestStreamFilters(t *testing.T) {
 		streams[name] = a.stream(a.url, e.token, e.query, "")
 	}
 	old := at(item("a", "s", ""), now.Add(-2*time.Hour))
-	a.insert(a.request(shop, old, item("b", "t", "")))
-	a.insert(a.request(shop, item("b", "t", "")))
+	a.insert(a.request(shop, old, item("b", "t", `"data":{"n":5}`)))
+	a.insert(a.request(shop, item("b", "t", `"data":{"n":5}`)))
 	a.insert(a.request(shop, refused("{}", "field.missing")))
 	a.insert(a.request(blog, item("c", "t", ""), item("d", "s", "")))
 	for name, e := range expectations {
@@ -82,7 +85,9 @@ func TestWhoMayListen(t *testing.T) {
 		"application":      {a.keys[shop], "", "1-0.0", 200, ""},
 		"wrong key":        {"eye_wrong", "", "", 401, "mistyped"},
 		"another's":        {a.keys[shop], "application=" + blog.String(), "", 403, "of the other is missing"},
-		"unknown":          {adminToken, "limit=1", "", 400, "unknown parameter"},
+		"unknown":          {adminToken, "limit=1", "", 400, "known are session_id, application, category, name, from, to, data.<path>, outcome"},
+		"no path":          {adminToken, "data.=1", "", 400, "an empty step"},
+		"no order":         {adminToken, "data.x[gt]=true", "", 400, "only numbers and strings"},
 		"twice":            {adminToken, "outcome=stored&outcome=failed", "", 400, `parameter "outcome" is given 2 times`},
 		"no outcome":       {adminToken, "outcome=erased", "", 400, "a list, with commas"},
 		"empty outcome":    {adminToken, "outcome=", "", 400, "a list, with commas"},
@@ -294,7 +299,7 @@ func TestHeartbeatMovesOn(t *testing.T) {
 	t.Parallel()
 	a := newAudience(t)
 	now := time.Now()
-	l := &listening{now: func() time.Time { return now }, ear: a.tail.listen(nil)}
+	l := &listening{now: func() time.Time { return now }, ear: a.listen(nil)}
 	if at := l.heard(false); at.ms != uint64(now.Add(-seenFor).UnixMilli()) {
 		t.Errorf("heard up to %s", at)
 	}

@@ -1,13 +1,17 @@
 package persistence
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -66,14 +70,16 @@ func (l *listeners) leave(own uuid.UUID) {
 type choice struct {
 	Query
 	outcomes []Outcome // nil: all
+	looker   looker    // into data
 }
 
-// wants tells whether a message is among them.
+// wants tells whether a message is among them, but for what is asked of its data.
 func (c *choice) wants(m *message) bool {
 	switch {
 	case m.lost > 0:
 		return true
-	case c.Application != uuid.Nil && m.Application != c.Application,
+	case m.told == nil,
+		c.Application != uuid.Nil && m.Application != c.Application,
 		c.Among != nil && !among(c.Among, m.Application),
 		c.SessionID != "" && m.SessionID != c.SessionID,
 		c.Category != "" && m.Category != c.Category,
@@ -95,29 +101,74 @@ type ear struct {
 	next int64
 	// after is where it has been already, at another replica that has read more.
 	after place
-	// unknown: it came back with a place that had left the queue, and nobody knows how much it has missed.
+	// unknown: it came back with a place that has left the queue, or is none, and nobody knows how much it has missed.
 	unknown bool
 }
 
-// listen begins after a place, or for nil with what comes from now on.
-func (t *Tail) listen(after *place) *ear {
+// listen begins after a place that a client says it has been told, or for nil with what comes from now on.
+func (t *Tail) listen(ctx context.Context, after *place) (*ear, error) {
+	if after == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return &ear{tail: t, next: t.first + int64(len(t.messages))}, nil
+	}
+	given := after.heartbeat(t.now())
+	if !given && t.ahead(*after) {
+		exists, err := t.exists(ctx, *after)
+		if err != nil {
+			return nil, err
+		}
+		return t.resume(*after, exists, !exists), nil
+	}
+	return t.resume(*after, given, false), nil
+}
+
+// resume goes on behind a place. given says that it was given out for all that is known here, none that it never was although
+// it is beyond all that was read: with that what comes next has nothing to do.
+func (t *Tail) resume(after place, given, none bool) *ear {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := &ear{tail: t, next: t.first + int64(len(t.messages))}
-	if after == nil {
-		return e
-	}
-	if after.ms < uint64(t.now().Add(seenFor).UnixMilli()) { // else it is no place that anybody has given
-		e.after = *after
+	if none {
+		return &ear{tail: t, next: t.first + int64(len(t.messages)), unknown: true}
 	}
 	i := sort.Search(len(t.messages), func(i int) bool { return after.before(t.messages[i].place) })
-	e.next = t.first + int64(i)
-	oldest := t.gone
-	if i == 0 && len(t.messages) > 0 && oldest == (place{}) {
-		oldest = t.messages[0].place // what was trimmed before this replica came: an id is of an entry that was there
+	return &ear{
+		tail: t, next: t.first + int64(i), after: after,
+		unknown: after.before(t.gone) || !given && !t.has(after, i),
 	}
-	e.unknown = i == 0 && after.before(oldest)
-	return e
+}
+
+// ahead tells whether a place is in an entry that was not read here yet: another replica may be faster.
+func (t *Tail) ahead(p place) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.read.before(place{ms: p.ms, n: p.n})
+}
+
+// has tells whether a place is one of the queue, whose first message behind it has an index. What is lost before an entry is
+// told by those replicas only that have read less.
+func (t *Tail) has(p place, i int) bool {
+	switch {
+	case p == t.gone, i > 0 && t.messages[i-1].place == p:
+		return true
+	case p.line == 0:
+		return i < len(t.messages) && t.messages[i].inSameEntry(p)
+	}
+	return false
+}
+
+// exists asks Redis for a place.
+func (t *Tail) exists(ctx context.Context, p place) (bool, error) {
+	streams, err := t.client.XRead(ctx, &redis.XReadArgs{Streams: []string{TailKey, p.previous()}, Count: 1, Block: -1}).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fault.Wrap(fault.CodeUnavailable, "the live tail cannot be followed now", err)
+	}
+	entry := streams[0].Messages[0]
+	text, ours := entry.Values[tailTold].(string)
+	return ours && entry.ID == p.entry() && p.line <= 1+strings.Count(text, "\n"), nil
 }
 
 // taken is what a listener gets at once.
@@ -131,8 +182,17 @@ type taken struct {
 	beat     <-chan struct{} // closed when there is news
 }
 
-// take returns the next messages that a listener wants.
+// take returns the next messages that a listener wants. Data is looked into when nobody waits for it.
 func (e *ear) take(c *choice) taken {
+	got := e.choose(c)
+	if len(c.Properties) > 0 {
+		got.messages = slices.DeleteFunc(got.messages, func(m message) bool { return !c.looker.wants(c.Properties, &m) })
+	}
+	return got
+}
+
+// choose goes on in the queue.
+func (e *ear) choose(c *choice) taken {
 	t := e.tail
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -25,6 +25,24 @@ const (
 		SELECT hour FROM persistence.usage WHERE application = $1 AND outcome = 'stored' ORDER BY hour DESC LIMIT 1`
 )
 
+// left tells whether there is anything of an application: a counter, the key of an event, or a Failure. Each is the first
+// in the order of an index: to look for any row at all, a plan that expects many of the application's reads the table,
+// and of one that has none all of it.
+const left = `
+	SELECT coalesce(
+	    (SELECT true FROM persistence.usage WHERE application = $1 ORDER BY hour LIMIT 1),
+	    (SELECT true FROM persistence.credential_usage WHERE application = $1 ORDER BY credential LIMIT 1),
+	    (SELECT true FROM persistence.ledger WHERE application = $1 ORDER BY id LIMIT 1),
+	    (SELECT true FROM persistence.failures WHERE application = $1 ORDER BY received_at, sequence LIMIT 1), false)`
+
+// Left tells whether anything is stored of an application.
+func (p *Postgres) Left(ctx context.Context, application uuid.UUID) (is bool, err error) {
+	if err := p.pool.QueryRow(ctx, left, [16]byte(application)).Scan(&is); err != nil {
+		return false, fmt.Errorf("look for an application: %w", err)
+	}
+	return is, nil
+}
+
 // Usage returns what an application sent in the hours that began within the last 24; zeros for one that is not known.
 // It is one round trip.
 func (p *Postgres) Usage(ctx context.Context, application uuid.UUID, now time.Time) (registry.Usage, error) {

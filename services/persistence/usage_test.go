@@ -3,6 +3,7 @@ package persistence
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/fault"
+	"github.com/theeye-dev/theeye/services/internal/keyring"
 )
 
 // clocked makes what follows received at a time of its own.
@@ -138,13 +141,14 @@ func TestUsagePlans(t *testing.T) {
 		`INSERT INTO persistence.usage SELECT md5(n::text)::uuid, now() - h * interval '1 hour', 'stored', 'w', 1
 		FROM generate_series(1, 500) n, generate_series(1, 50) h`,
 		"INSERT INTO persistence.credential_usage SELECT md5(n::text)::uuid, '1', 'w', now() FROM generate_series(1, 5000) n",
-		"ANALYZE persistence.usage, persistence.credential_usage",
+		`INSERT INTO persistence.ledger SELECT '` + blog.String() + `', n::text, md5(n::text)::uuid, md5(n::text)::uuid, now() FROM generate_series(1, 20000) n`,
+		"ANALYZE persistence.usage, persistence.credential_usage, persistence.ledger",
 	} {
 		_, err := f.pool.Exec(t.Context(), statement)
 		f.must(err)
 	}
 	for sql, args := range map[string][]any{
-		usageOutcomes: {shop, time.Now().Add(-24 * time.Hour)}, usageUses: {shop}, usageLastHour: {shop},
+		usageOutcomes: {shop, time.Now().Add(-24 * time.Hour)}, usageUses: {shop}, usageLastHour: {shop}, left: {shop},
 	} {
 		plan := strings.Join(f.lines("EXPLAIN (COSTS OFF) "+sql, args...), "\n")
 		if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, " on events") || !strings.Contains(plan, "(application = ") {
@@ -163,7 +167,53 @@ func TestUsageOverHTTP(t *testing.T) {
 		t.Errorf("usage %+v", u)
 	}
 	status, body := l.raw(l.url, operatorToken, "/v1/applications/"+uuid.NewString()+"/usage")
-	if status != http.StatusOK || string(body) != `{"accepted_24h":0,"failed_24h":0,"outcomes_24h":{"conflict":0,"duplicate":0,"failed":0,"refused":0,"stored":0},"credentials":[]}`+"\n" {
+	if status != http.StatusNotFound || !strings.Contains(string(body), `"code":"not_found","detail":"there is no application with this uid`) {
 		t.Errorf("of an unknown application: %d %s", status, body)
+	}
+	const zeros = `{"accepted_24h":0,"failed_24h":0,"outcomes_24h":{"conflict":0,"duplicate":0,"failed":0,"refused":0,"stored":0},"credentials":[]}` + "\n"
+	if status, body := l.raw(l.url, operatorToken, "/v1/applications/"+blog.String()+"/usage"); status != http.StatusOK || string(body) != zeros {
+		t.Errorf("of one that has sent nothing: %d %s", status, body)
+	}
+}
+
+// TestUsageOfADeletedApplication is told for as long as anything of it is kept, whatever that is; and of none before it is
+// known which there are.
+func TestUsageOfADeletedApplication(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	ask := func(base string, uid uuid.UUID) (int, fault.Code) {
+		status, code, _ := l.ask(http.MethodGet, base, "/v1/applications/"+uid.String()+"/usage", "Bearer "+operatorToken)
+		return status, code
+	}
+	starting := l.serve(l.store, keyring.New(time.Now))
+	for what, kept := range map[string][]string{
+		"counters": {"usage"}, "credentials": {"credential_usage"}, "events": {"events", "ledger"}, "failures": {"failures"},
+	} {
+		gone := uuid.New()
+		l.insert(l.request(gone, item("e", "s", ""), refused("{}", "field.missing")))
+		for _, table := range []string{"usage", "type_usage", "credential_usage", "events", "ledger", "failures", "sessions", "types"} {
+			if !slices.Contains(kept, table) {
+				_, err := l.pool.Exec(t.Context(), "DELETE FROM persistence."+table+" WHERE application = $1", gone)
+				l.must(err)
+			}
+		}
+		if status, _ := ask(l.url, gone); status != http.StatusOK {
+			t.Errorf("of one of which only %s are kept: %d", what, status)
+		}
+		if status, _ := ask(starting, gone); status != http.StatusOK {
+			t.Errorf("the same before the application log is read: %d", status)
+		}
+	}
+	erased := uuid.New()
+	l.insert(l.request(erased, item("e", "s", ""), item("e", "s", ""), refused("{}", "field.missing")))
+	status, _, _ := l.ask(http.MethodDelete, l.working(l.ring), "/v1/applications/"+erased.String()+"/events", "Bearer "+operatorToken)
+	if status != http.StatusNoContent {
+		t.Fatalf("erasing is answered %d", status)
+	}
+	if status, code := ask(l.url, erased); status != http.StatusNotFound || code != fault.CodeNotFound {
+		t.Errorf("of one that is erased: %d %s", status, code)
+	}
+	if status, code := ask(starting, uuid.New()); status != http.StatusServiceUnavailable || code != fault.CodeStarting {
+		t.Errorf("of one that may be known by now: %d %s", status, code)
 	}
 }

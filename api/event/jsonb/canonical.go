@@ -62,28 +62,14 @@ func appendString(dst, text []byte) []byte {
 // appendNumber writes a number as sign, significant digits and decimal exponent: 1, 1.0, 10e-1 are alike, and so are
 // 0 and -0, which PostgreSQL's numeric does not tell apart.
 func appendNumber(dst, raw []byte) []byte {
-	negative := raw[0] == '-'
-	if negative {
-		raw = raw[1:]
-	}
-	exponent := 0
-	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
-		exponent, _ = strconv.Atoi(string(raw[i+1:])) // within MaxExponent: the scanner has seen it
-		raw = raw[:i]
-	}
-	whole, fraction, _ := bytes.Cut(raw, []byte{'.'})
 	var buf [MaxDigits]byte
-	digits := append(append(buf[:0], whole...), fraction...)
-	exponent -= len(fraction)
-	digits = bytes.TrimLeft(digits, "0")
-	if len(digits) == 0 {
+	n := parseNumber(raw, buf[:0])
+	if len(n.digits) == 0 {
 		return append(dst, '0', ';')
 	}
-	trimmed := bytes.TrimRight(digits, "0")
-	exponent += len(digits) - len(trimmed)
-	if negative {
+	if n.negative {
 		dst = append(dst, '-')
 	}
-	dst = append(append(dst, trimmed...), 'e')
-	return append(strconv.AppendInt(dst, int64(exponent), 10), ';')
+	dst = append(append(dst, n.digits...), 'e')
+	return append(strconv.AppendInt(dst, int64(n.exponent), 10), ';')
 }

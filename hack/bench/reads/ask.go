@@ -13,68 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/theeye-dev/theeye/hack/bench/proc"
 )
-
-// question is one that the contract documents; path makes one of its kind.
-type question struct {
-	name string
-	path func(l *loader, r *rand.Rand) string
-}
-
-func (l *loader) hour(r *rand.Rand) string {
-	from := l.begin.Add(time.Duration(r.IntN(days*24)) * time.Hour)
-	return "from=" + from.Format(time.RFC3339) + "&to=" + from.Add(time.Hour).Format(time.RFC3339)
-}
-
-func (l *loader) application(r *rand.Rand) string {
-	return "application=" + l.applications[r.IntN(applications)].String()
-}
-
-func (l *loader) session(r *rand.Rand) string { return sessionID(1 + r.IntN(l.sessions)) }
-
-func kind(n int) string {
-	category, name := typeOf(n)
-	return "category=" + url.QueryEscape(category) + "&name=" + url.QueryEscape(name)
-}
-
-// questions are all that are measured.
-func questions() []question {
-	return []question{
-		{"events of an application, newest", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) }},
-		{"events of an hour", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&" + l.hour(r) }},
-		{"events of all applications, newest", func(_ *loader, r *rand.Rand) string { return fmt.Sprintf("/v1/events?limit=%d", 50+r.IntN(100)) }},
-		{"events of a common type", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&" + kind(0) }},
-		{"events of a rare type", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&" + kind(16) }},
-		{"events of a common category", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&category=category+0" }},
-		{"events of a rare category", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&category=category+4" }},
-		{"events of a name", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&name=name+5" }},
-		{"events of a rare category, all applications", func(*loader, *rand.Rand) string { return "/v1/events?category=category+4" }},
-		{"events by a value in data", func(l *loader, r *rand.Rand) string {
-			return fmt.Sprintf("/v1/events?%s&data.n[lt]=%d", l.application(r), 1000+r.IntN(9000))
-		}},
-		{"events by a value that none has", func(l *loader, r *rand.Rand) string { return "/v1/events?" + l.application(r) + "&data.n=-1" }},
-		{"an event's history", func(l *loader, r *rand.Rand) string {
-			return fmt.Sprintf("/v1/events/event-%d?%s", r.IntN(l.loaded), l.application(r))
-		}},
-		{"a session's events", func(l *loader, r *rand.Rand) string { return "/v1/events?session_id=" + l.session(r) }},
-		{"a session", func(l *loader, r *rand.Rand) string { return "/v1/sessions/" + l.session(r) }},
-		{"sessions of an application", func(l *loader, r *rand.Rand) string { return "/v1/sessions?" + l.application(r) }},
-		{"sessions of an hour, all applications", func(l *loader, r *rand.Rand) string { return "/v1/sessions?" + l.hour(r) }},
-		{"sessions with a common type", func(l *loader, r *rand.Rand) string { return "/v1/sessions?" + l.application(r) + "&" + kind(0) }},
-		{"sessions with a rare type", func(l *loader, r *rand.Rand) string { return "/v1/sessions?" + l.application(r) + "&" + kind(16) }},
-		{"counts of a day by outcome", func(l *loader, r *rand.Rand) string { return "/v1/stats?by=outcome&" + l.application(r) }},
-		{"counts of a month by type", func(l *loader, r *rand.Rand) string { return "/v1/stats?by=type&bucket=day&" + l.application(r) }},
-		{"counts of a month, all applications", func(*loader, *rand.Rand) string { return "/v1/stats?by=application&bucket=day" }},
-		{"failures, newest", func(l *loader, r *rand.Rand) string { return "/v1/failures?" + l.application(r) }},
-		{"failures of a code", func(l *loader, r *rand.Rand) string { return "/v1/failures?code=schema.mismatch&" + l.application(r) }},
-		{"open failures of an hour, all applications", func(l *loader, r *rand.Rand) string { return "/v1/failures?state=open&" + l.hour(r) }},
-		{"failures that were replayed, all applications", func(*loader, *rand.Rand) string { return "/v1/failures?state=replayed" }},
-		{"console: overview", func(*loader, *rand.Rand) string { return "/" }},
-		{"console: a session", func(l *loader, r *rand.Rand) string { return "/sessions/" + l.session(r) }},
-		{"console: events of a common type", func(l *loader, r *rand.Rand) string { return "/events?" + l.application(r) + "&" + kind(0) }},
-		{"console: open failures", func(*loader, *rand.Rand) string { return "/failures?state=open" }},
-	}
-}
 
 // logIn begins a session of the console. Its cookie is for browsers on the same machine or over TLS, so no jar would send it.
 func (w *world) logIn(ctx context.Context) error {
@@ -96,10 +37,16 @@ func (w *world) logIn(ctx context.Context) error {
 	return nil
 }
 
+// ask asks once, and returns how long the answer took to its end.
 func (w *world) ask(ctx context.Context, path string) (time.Duration, error) {
+	_, took, err := w.get(ctx, path)
+	return took, err
+}
+
+func (w *world) get(ctx context.Context, path string) ([]byte, time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, nil)
 	if err != nil {
-		return 0, fmt.Errorf("make request: %w", err)
+		return nil, 0, fmt.Errorf("make request: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+w.token)
 	if !strings.HasPrefix(path, "/v1/") { // a page of the console
@@ -108,7 +55,7 @@ func (w *world) ask(ctx context.Context, path string) (time.Duration, error) {
 	begin := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // says method and URL itself
+		return nil, 0, err //nolint:wrapcheck // says method and URL itself
 	}
 	defer response.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(response.Body)
@@ -117,7 +64,7 @@ func (w *world) ask(ctx context.Context, path string) (time.Duration, error) {
 	if err == nil && (response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound || !page) {
 		err = fmt.Errorf("%s answered %d %s", path, response.StatusCode, body)
 	}
-	return took, err
+	return body, took, err
 }
 
 // warmUp is how often a question is asked before it counts: connections are made, and their plans.
@@ -140,9 +87,20 @@ func (w *world) measure(ctx context.Context, c *config, l *loader, r *report) er
 		slices.Sort(took)
 		r.add(q.name, took[len(took)/2], took[len(took)*99/100])
 	}
-	peak, err := w.memory()
-	r.peaks = append(r.peaks, peak)
-	return err
+	if err := w.peak(r, "persistence, peak"); err != nil {
+		return err
+	}
+	return w.measureExports(ctx, l, r)
+}
+
+// peak tells how much memory persistence had at most since it was told last.
+func (w *world) peak(r *report, name string) error {
+	bytes, err := proc.Memory(w.persistence.PID(), "VmHWM")
+	if err != nil {
+		return fmt.Errorf("read memory: %w", err)
+	}
+	r.tell(name, fmt.Sprintf("%d MiB", bytes>>20))
+	return proc.ForgetPeak(w.persistence.PID()) //nolint:wrapcheck // says what it is about
 }
 
 // explain asks each question once more of a persistence whose connections log their plans.

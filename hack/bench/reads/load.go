@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/theeye-dev/theeye/hack/servers"
 )
 
 const (
@@ -27,6 +30,9 @@ type loader struct {
 	loaded       int
 	sessions     int
 	filler       string
+
+	half     map[string][]string // places behind half of the rows, by list
+	failures []string            // ids of some
 }
 
 func newLoader(seed uint64, now time.Time) *loader {
@@ -52,6 +58,11 @@ const failures = `INSERT INTO persistence.failures (sequence, application, crede
 	    received_at, convert_to(data::text, 'UTF8'), false
 	FROM (SELECT *, abs(hashtext(id)::bigint) AS r FROM persistence.events) e WHERE r % 20 = 0`
 
+// replays makes a hundred of each application, of which a list has the newest.
+const replays = `INSERT INTO persistence.replays (id, application, code, stage, until, dry_run, state, total, done, after_at, after_sequence, requested_at, finished_at)
+	SELECT gen_random_uuid(), application, '', '', now(), false, 'finished', 10, 10, now(), gen_random_uuid(), now() - n * interval '1 minute', now()
+	FROM (SELECT DISTINCT application FROM persistence.usage) a, generate_series(1, 100) n`
+
 // load makes as many events as are missing, session by session, and all that is kept beside them.
 func (l *loader) load(ctx context.Context, conn *pgx.Conn, size int) error {
 	for d := range days + 1 {
@@ -68,13 +79,14 @@ func (l *loader) load(ctx context.Context, conn *pgx.Conn, size int) error {
 	}
 	l.loaded = size
 	for _, statement := range []string{
-		"TRUNCATE persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage, persistence.failures",
+		"TRUNCATE persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage, persistence.failures, persistence.replays",
 		"INSERT INTO persistence.ledger SELECT application, id, gen_random_uuid(), sequence, occurred_at FROM persistence.events",
 		"INSERT INTO persistence.sessions SELECT session_id, application, min(occurred_at), max(occurred_at), count(*) FROM persistence.events GROUP BY 1, 2",
 		"INSERT INTO persistence.usage SELECT application, date_trunc('hour', received_at), 'stored', 'bench', count(*) FROM persistence.events GROUP BY 1, 2",
 		"INSERT INTO persistence.type_usage SELECT application, date_trunc('hour', received_at), 'stored', category, name, 'bench', count(*) FROM persistence.events GROUP BY 1, 2, 4, 5",
 		failures,
-		"VACUUM ANALYZE persistence.failures, persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
+		replays,
+		"VACUUM ANALYZE persistence.replays, persistence.failures, persistence.events, persistence.ledger, persistence.sessions, persistence.usage, persistence.type_usage",
 		"CHECKPOINT",
 	} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
@@ -145,4 +157,37 @@ func (l *loader) kind() int {
 // typeOf names a type: four of a category.
 func typeOf(n int) (category, name string) {
 	return fmt.Sprint("category ", n/4), fmt.Sprint("name ", n)
+}
+
+// register makes the applications known, so that there is something to tell of them beside their events. Their events are
+// kept for ever.
+func (w *world) register(ctx context.Context, l *loader) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return servers.Await(ctx, w.auth, w.log("auth"), func(ctx context.Context) error { //nolint:wrapcheck // says what is awaited
+		for n, uid := range l.applications {
+			if err := w.put(ctx, w.authURL+"/v1/applications/"+uid.String(), fmt.Sprintf(`{"namespace":"bench","name":"application-%d"}`, n)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *world) put(ctx context.Context, target, body string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, strings.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+w.token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("register: answered %s", response.Status)
+	}
+	return nil
 }

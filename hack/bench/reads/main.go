@@ -24,7 +24,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/theeye-dev/theeye/hack/bench/build"
-	"github.com/theeye-dev/theeye/hack/bench/proc"
 	"github.com/theeye-dev/theeye/hack/servers"
 )
 
@@ -91,11 +90,17 @@ func run(args []string) error {
 	}
 	r := newReport(c, build.Commit(ctx))
 	l := newLoader(c.seed, time.Now())
+	if err := w.register(ctx, l); err != nil {
+		return err
+	}
 	for _, size := range c.sizes {
 		if err := l.load(ctx, w.conn, size); err != nil {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%d events are loaded\n", size)
+		if err := w.prepare(ctx, l); err != nil {
+			return err
+		}
 		if err := w.measure(ctx, c, l, r); err != nil {
 			return err
 		}
@@ -116,6 +121,7 @@ type world struct {
 	persistence *servers.Process
 	conn        *pgx.Conn
 	url, token  string
+	authURL     string
 	cookie      string // of a session of the console
 }
 
@@ -140,7 +146,7 @@ func (w *world) start(ctx context.Context) (err error) {
 		return fmt.Errorf("connect: %w", err)
 	}
 	w.token = servers.NewPassword()
-	if w.auth, _, err = w.service("auth", "THEEYE_POSTGRES_URL="+w.postgres.URL()); err != nil {
+	if w.auth, w.authURL, err = w.service("auth", "THEEYE_POSTGRES_URL="+w.postgres.URL()); err != nil {
 		return err
 	}
 	return w.serve(ctx, "")
@@ -207,13 +213,4 @@ func (w *world) stop() error {
 		errs = append(errs, w.redis.Stop(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// memory is the peak of persistence.
-func (w *world) memory() (int64, error) {
-	peak, err := proc.Memory(w.persistence.PID(), "VmHWM")
-	if err != nil {
-		return 0, fmt.Errorf("read memory: %w", err)
-	}
-	return peak, nil
 }

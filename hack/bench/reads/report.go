@@ -13,7 +13,6 @@ type report struct {
 	commit string
 	names  []string
 	cells  map[string][]string
-	peaks  []int64 // of persistence, in bytes
 }
 
 func newReport(c *config, commit string) *report {
@@ -21,11 +20,16 @@ func newReport(c *config, commit string) *report {
 }
 
 func (r *report) add(name string, p50, p99 time.Duration) {
+	r.tell(name, fmt.Sprintf("%.1f / %.1f", milliseconds(p50), milliseconds(p99)))
+}
+
+// tell writes the next cell of a row.
+func (r *report) tell(name, cell string) {
 	if _, ok := r.cells[name]; !ok {
 		r.names = append(r.names, name)
 	}
-	fmt.Fprintf(os.Stderr, "%s: %.1f / %.1f ms\n", name, milliseconds(p50), milliseconds(p99))
-	r.cells[name] = append(r.cells[name], fmt.Sprintf("%.1f / %.1f", milliseconds(p50), milliseconds(p99)))
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name, cell)
+	r.cells[name] = append(r.cells[name], cell)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -41,9 +45,5 @@ func (r *report) markdown() string {
 	for _, name := range r.names {
 		b.WriteString("| " + name + " | " + strings.Join(r.cells[name], " | ") + " |\n")
 	}
-	b.WriteString("| persistence, peak |")
-	for _, peak := range r.peaks {
-		fmt.Fprintf(&b, " %d MiB |", peak>>20)
-	}
-	return b.String() + "\n"
+	return b.String()
 }

@@ -163,6 +163,7 @@ func serve(ctx context.Context, c config) error {
 		return err
 	}
 	eraser.Remember(erased)
+	eraser.Silence(tail)
 	reader := &persistence.Reader{Store: persistence.NewPostgres(reads, c.replica, telemetry.Log), Keys: keys, Admin: admin.Optional(c.adminToken.Reveal()), Operator: operator}
 	if err := admit(c, reader, telemetry); err != nil {
 		return err

@@ -99,7 +99,9 @@ type Error struct {
 	Detail string
 	// Pointer leads to the place in the body (RFC 6901): "" is the whole of it, nil says that there is none to tell.
 	Pointer *string
-	Err     error // the cause, for the log only; may be nil
+	// Parameter is the query parameter that is at fault; "": none is.
+	Parameter string
+	Err       error // the cause, for the log only; may be nil
 	// RetryAfter is how long the client is asked to wait; 0 is the default of its status. It is sent in whole seconds,
 	// rounded up.
 	RetryAfter time.Duration
@@ -113,6 +115,18 @@ func New(code Code, detail string) *Error { return &Error{Code: code, Detail: de
 // Wrap returns an error for the client with a cause for the log.
 func Wrap(code Code, detail string, cause error) *Error {
 	return &Error{Code: code, Detail: detail, Err: cause}
+}
+
+// OfParameter names the parameter that an error is about, unless it names one already, or is about none: that something
+// is not to be had now no parameter mends.
+func OfParameter(name string, err error) error {
+	e, ok := err.(*Error) //nolint:errorlint // one within another is not for the client to see
+	if !ok || e.Parameter != "" || KindOf(e) != Invalid && KindOf(e) != Denied {
+		return err
+	}
+	named := *e
+	named.Parameter = name
+	return &named
 }
 
 func (e *Error) Error() string {

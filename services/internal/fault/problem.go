@@ -19,6 +19,8 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"`
 	// Pointer is Error's.
 	Pointer *string `json:"pointer,omitempty"`
+	// Parameter is Error's.
+	Parameter string `json:"parameter,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // Error's
 	Challenge  string        `json:"-"` // Error's
@@ -29,7 +31,7 @@ func ProblemOf(err error) Problem {
 	e := of(err)
 	r := lookup(e.Code)
 	return Problem{
-		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail, Pointer: e.Pointer,
+		Type: typeBase + string(e.Code), Title: r.title, Status: r.status, Code: e.Code, Detail: e.Detail, Pointer: e.Pointer, Parameter: e.Parameter,
 		RetryAfter: e.RetryAfter, Challenge: e.Challenge,
 	}
 }

@@ -2,6 +2,7 @@ package kit
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,16 +20,25 @@ func Parameters(r *http.Request, known ...string) (map[string]string, error) {
 		return nil, fault.New(fault.CodeParameter, "the query string is malformed: "+err.Error())
 	}
 	given := make(map[string]string, len(values))
-	for name, all := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) { // of several that are wrong it is always the same that is told
+		all := values[name]
 		if !slices.ContainsFunc(known, func(k string) bool { return matches(k, name) }) {
-			return nil, fault.New(fault.CodeParameter, fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(known, ", ")))
+			return nil, unknown(name, known)
 		}
 		if len(all) != 1 {
-			return nil, fault.New(fault.CodeParameter, fmt.Sprintf("parameter %q is given %d times", name, len(all)))
+			return nil, fault.OfParameter(name, fault.New(fault.CodeParameter, fmt.Sprintf("parameter %q is given %d times", name, len(all))))
 		}
 		given[name] = all[0]
 	}
 	return given, nil
+}
+
+func unknown(name string, known []string) error {
+	text := fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(known, ", "))
+	if len(known) == 0 {
+		text = fmt.Sprintf("unknown parameter %q; there is none here", name)
+	}
+	return fault.OfParameter(name, fault.New(fault.CodeParameter, text))
 }
 
 func matches(known, name string) bool {

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,9 +12,28 @@ import (
 )
 
 // refusal is an answer of the API that is no success.
-type refusal struct{ fault.Problem }
+type refusal struct {
+	fault.Problem
+	wait string // Retry-After of the answer
+}
+
+func refusalOf(err error) *refusal { return &refusal{Problem: fault.ProblemOf(err)} }
 
 func (r *refusal) Error() string { return string(r.Code) + ": " + r.Detail }
+
+// Passes tells whether the same may be answered otherwise in a moment.
+func (r *refusal) Passes() bool {
+	return r.Status == http.StatusServiceUnavailable || r.Status == http.StatusTooManyRequests
+}
+
+// tell sets the headers of a page that shows it: without what makes browsers ask for a password.
+func (r *refusal) tell(h http.Header) {
+	r.Header(h)
+	h.Del("WWW-Authenticate")
+	if r.wait != "" {
+		h.Set("Retry-After", r.wait)
+	}
+}
 
 // client asks the API within the process, as one browser's request and with one token.
 type client struct {
@@ -44,22 +62,23 @@ func (c *client) request(ctx context.Context, method, path string, query url.Val
 	return inner, nil
 }
 
-// do asks and reads an answer with a body into a value; nil: the body does not matter.
+// do asks and reads an answer with a body into a value; nil: the body does not matter, and an answer that goes on, as the
+// live tail's does, ends with its first word.
 func (c *client) do(method, path string, query url.Values, into any) error {
-	request, err := c.request(c.outer.Context(), method, path, query)
+	ctx, enough := context.WithCancel(c.outer.Context())
+	defer enough()
+	request, err := c.request(ctx, method, path, query)
 	if err != nil {
 		return err
 	}
 	request.Header.Del("Accept-Encoding")
-	answer := &recorder{header: http.Header{}, status: http.StatusOK}
+	answer := newRecorder()
+	if into == nil {
+		answer.first = enough
+	}
 	c.api.ServeHTTP(answer, request)
-	if answer.status/100 != 2 {
-		r := &refusal{}
-		if err := json.Unmarshal(answer.body.Bytes(), &r.Problem); err != nil {
-			return fmt.Errorf("the api answers %d without a problem", answer.status)
-		}
-		r.Status = answer.status
-		return r
+	if !answer.success() {
+		return answer.refusal()
 	}
 	if into != nil && answer.body.Len() > 0 {
 		if err := json.Unmarshal(answer.body.Bytes(), into); err != nil {
@@ -73,46 +92,22 @@ func (c *client) get(path string, query url.Values, into any) error {
 	return c.do(http.MethodGet, path, query, into)
 }
 
-// pass lets the API answer the browser itself: what is long, or never ends.
-func (c *client) pass(w http.ResponseWriter, path string, query url.Values) error {
+// pass lets the API answer the browser itself: what is long, or never ends. The header, names and values by turns, is that
+// of a success alone; a refusal is an error like any other, and no file that somebody downloads.
+func (c *client) pass(w http.ResponseWriter, path string, query url.Values, header ...string) error {
 	request, err := c.request(c.outer.Context(), http.MethodGet, path, query)
 	if err != nil {
 		return err
 	}
-	c.api.ServeHTTP(unchallenging{w}, request)
-	return nil
-}
-
-// unchallenging leaves out what makes browsers ask for a password.
-type unchallenging struct{ http.ResponseWriter }
-
-func (u unchallenging) WriteHeader(status int) {
-	u.Header().Del("WWW-Authenticate")
-	u.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (u unchallenging) Unwrap() http.ResponseWriter { return u.ResponseWriter }
-
-// recorder keeps an answer. The API bounds them: a page ends behind 8 MiB.
-type recorder struct {
-	header http.Header
-	status int
-	wrote  bool
-	body   bytes.Buffer
-}
-
-func (r *recorder) Header() http.Header { return r.header }
-
-func (r *recorder) WriteHeader(status int) {
-	if !r.wrote {
-		r.status, r.wrote = status, true
+	answer := &passing{recorder: newRecorder(), to: w}
+	for i := 0; i+1 < len(header); i += 2 {
+		answer.header.Set(header[i], header[i+1])
 	}
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	r.wrote = true
-	return r.body.Write(b) //nolint:wrapcheck // it never fails
+	c.api.ServeHTTP(answer, request)
+	if !answer.success() {
+		return answer.refusal()
+	}
+	return nil
 }
 
 // segment escapes an id for a path. What consists of dots alone would be taken for a step in it.
@@ -124,14 +119,14 @@ func segment(id string) string {
 }
 
 // href is the address of a page about something by its id. Browsers take dots in a path for steps, however they are
-// escaped: an id of nothing else goes into the query.
+// escaped, and proxies may undo the escape of slashes: an id of dots alone or with a slash goes into the query.
 func href(base, id string, rest ...string) string {
 	suffix, pairs := "", []string(nil)
 	if len(rest) > 0 {
 		suffix, pairs = rest[0], rest[1:]
 	}
 	where := url.PathEscape(id)
-	if strings.Trim(id, ".") == "" {
+	if strings.Trim(id, ".") == "" || strings.ContainsAny(id, `/\`) {
 		where, pairs = "-", append(pairs, "id", id)
 	}
 	address := base + "/" + where + suffix

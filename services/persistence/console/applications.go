@@ -12,6 +12,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 // sortActivities puts the busiest first.
@@ -81,8 +82,13 @@ func (c *Console) application(v *visit) error {
 	uid := v.r.PathValue("uid")
 	p := applicationPage{Who: v.who}
 	err := v.get("/v1/applications/"+segment(uid)+"/policy", nil, &p.declared)
-	if r, ok := err.(*refusal); ok && r.Status == http.StatusNotFound { //nolint:errorlint // get wraps nothing
-		p.Unknown, p.UID, err = true, uid, nil
+	if r, ok := err.(*refusal); ok { //nolint:errorlint // get wraps nothing
+		switch {
+		case r.Code == fault.CodeNotFound: // the usage tells whether anything of it is left
+			p.Unknown, p.UID, err = true, uid, nil
+		case r.Code == fault.CodeInvalid: // to the API that is a mistake, and here an address like any other
+			err = fault.New(fault.CodeNotFound, "there is no application at "+v.r.URL.Path+": the page of one has its UID for an address")
+		}
 	}
 	if err != nil {
 		return err

@@ -87,26 +87,39 @@ func (c *Console) route(mux *http.ServeMux) {
 	open("GET /login", c.showLogin)
 	open("POST /login", c.login)
 	open("POST /logout", c.logout)
-	page := func(pattern string, handle func(*visit) error) { open(pattern, known(handle)) }
-	page("GET /{$}", c.overview)
-	page("GET /events", c.events)
-	page("GET /events/export", c.export)
-	page("GET /events/{id}", c.event)
-	page("GET /sessions", c.sessions)
-	page("GET /sessions/{id}", c.session)
-	page("POST /sessions/{id}/erase", c.erase)
-	page("GET /failures", c.failures)
+	form := func(pattern string, handle func(*visit) error) { open(pattern, known(handle)) } // it looks at its parameters itself
+	page := func(pattern string, handle func(*visit) error, parameters ...string) {
+		form(pattern, only(parameters, handle))
+	}
+	page("GET /{$}", c.overview, "span")
+	form("GET /events", c.events)
+	form("GET /events/export", c.export)
+	page("GET /events/{id}", c.event, "id", "application")
+	form("GET /sessions", c.sessions)
+	form("GET /sessions/{id}", c.session)
+	page("POST /sessions/{id}/erase", c.erase, "id")
+	form("GET /failures", c.failures)
 	page("GET /failures/{id}", c.failure)
 	page("POST /failures/{id}/replay", c.replayOne)
 	page("POST /failures/{id}/discard", c.discard)
-	page("GET /replays", c.replays)
+	form("GET /replays", c.replays)
 	page("POST /replays", c.replayMany)
 	page("GET /replays/{id}", c.replay)
 	page("POST /replays/{id}/cancel", c.cancelReplay)
 	page("GET /applications", c.applications)
 	page("GET /applications/{uid}", c.application)
-	page("GET /tail", c.tail)
-	page("GET /tail/stream", c.stream)
+	form("GET /tail", c.tail)
+	form("GET /tail/stream", c.stream)
+}
+
+// only is a page that has these parameters and no other.
+func only(parameters []string, handle func(*visit) error) func(*visit) error {
+	return func(v *visit) error {
+		if _, err := kit.Parameters(v.r, parameters...); err != nil {
+			return err //nolint:wrapcheck // it is a fault, for whoever asks
+		}
+		return handle(v)
+	}
 }
 
 // nowhere is every page that there is not.
@@ -190,7 +203,7 @@ func (v *visit) identify() error {
 func (c *Console) fail(v *visit, err error) {
 	refused := (*refusal)(nil)
 	if !errors.As(err, &refused) {
-		refused = &refusal{fault.ProblemOf(err)}
+		refused = refusalOf(err)
 		if fault.KindOf(err) == fault.Internal && !errors.Is(err, context.Canceled) {
 			c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
 		}
@@ -199,13 +212,12 @@ func (c *Console) fail(v *visit, err error) {
 		c.ended(v, refused)
 		return
 	}
-	refused.Header(v.w.Header())
-	v.w.Header().Del("WWW-Authenticate") // browsers would ask for a password
+	refused.tell(v.w.Header())
 	if v.fragment() {
-		_ = v.write(refused.Status, "error", "problem", refused)
+		_ = v.part(refused.Status, "error", "problem", refused)
 		return
 	}
-	if err := v.show(refused.Status, "error", "", refused.Title, refused); err != nil {
+	if err := v.show(refused.Status, "error", "", refused.Title, wayOn(v.r, refused)); err != nil {
 		c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
 		http.Error(v.w, "the page could not be made; it is logged", http.StatusInternalServerError)
 	}

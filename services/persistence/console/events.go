@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/theeye-dev/theeye/services/persistence"
 )
@@ -12,60 +11,80 @@ const rowsPerPage = "50"
 
 // eventFields are the parameters of the search beside conditions on data.
 func eventFields() []string {
-	return []string{"session_id", "application", "category", "name", "from", "to", "order", "cursor", "limit"}
+	return []string{"session_id", "application", "category", "name", "from", "to", "data.<path>", "order", "cursor", "limit"}
 }
 
 // eventList is the page of the search.
 type eventList struct {
-	Filter filter
-	Who    *access
+	question
 	persistence.EventPage
-	Partial bool `json:"partial"`
-	Refuse  *refusal
+	Partial bool   `json:"partial"`
 	Next    string // link to the next page; "": this is the last
 }
 
 func (c *Console) events(v *visit) error {
-	given := v.r.URL.Query()
-	f := filtered(given, eventFields()...)
-	f.conditions(given)
-	if f.partial { // an address that can be shared says what it means, and no more
+	f := v.filtered(eventFields(), "path", "op", "value")
+	f.conditions(v.r.URL.Query())
+	if f.partial && f.wrong == nil { // an address that can be shared says what it means, and no more
 		return v.redirect(f.Link("/events"))
 	}
-	list := eventList{Filter: f, Who: v.who}
-	if err := v.ask("/v1/events", f.asked("limit", rowsPerPage), &list, &list.Refuse); err != nil {
+	list := eventList{question: question{Filter: f, Who: v.who}}
+	if err := list.ask(v, "/v1/events", f.asked("limit", rowsPerPage), &list); err != nil {
 		return err
 	}
+	list.form()
 	if list.NextCursor != "" {
 		list.Next = f.Link("/events", "cursor", list.NextCursor)
 	}
-	if v.fragment() {
-		return v.part("events", "event-rows", list)
+	if list.Refuse != nil { // a further page, where there is one
+		list.Next = list.after(v, "/events")
 	}
-	return v.show(http.StatusOK, "events", "events", "Events", list)
+	if v.fragment() {
+		return v.part(list.status(), "events", "event-rows", list)
+	}
+	return v.show(list.status(), "events", "events", "Events", list)
 }
 
-// ask reads an answer. What is wrong with the question itself is shown beside the form, which can be mended.
-func (v *visit) ask(path string, query url.Values, into any, wrong **refusal) error {
-	err := v.get(path, query, into)
-	if r, ok := err.(*refusal); ok && r.Status == http.StatusBadRequest { //nolint:errorlint // get wraps nothing
-		*wrong = r
-		return nil
+// form of the search, beside conditions on data.
+func (l *eventList) form() {
+	own := "newest first"
+	if l.Filter.Get("session_id") != "" {
+		own = "as the session reads"
 	}
-	return err
+	order := l.Select("order", "Order", own, "oldest", "newest")
+	for i := range order.Options[1:] {
+		order.Options[i+1].Text += " first"
+	}
+	l.Form = []field{
+		l.Application(), l.Field("category", "Category", ""), l.Field("name", "Name", ""), l.Field("session_id", "Session", ""),
+		l.TimeField("from", "From, UTC"), l.TimeField("to", "To, UTC"), order,
+	}
+}
+
+// Further says which events the next page has.
+func (l eventList) Further() string {
+	switch {
+	case l.Filter.Get("order") == "oldest":
+		return "Newer events"
+	case l.Filter.Get("session_id") != "" && l.Filter.Get("order") == "":
+		return "Later events"
+	}
+	return "Older events"
 }
 
 // export passes on what the search finds, as a file.
 func (c *Console) export(v *visit) error {
-	f := filtered(v.r.URL.Query(), append(eventFields(), "format")...)
+	f := v.filtered(append(eventFields(), "format"))
+	if f.wrong != nil {
+		return f.wrong
+	}
 	f.values.Del("limit")
 	f.values.Del("cursor")
 	name := "events.ndjson"
 	if f.Get("format") == "csv" {
 		name = "events.csv"
 	}
-	v.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	return v.pass(v.w, "/v1/export", f.values)
+	return v.pass(v.w, "/v1/export", f.values, "Content-Disposition", `attachment; filename="`+name+`"`)
 }
 
 // history is the page of one event.
@@ -77,12 +96,11 @@ type history struct {
 
 func (c *Console) event(v *visit) error {
 	h := history{Who: v.who}
-	query := filtered(v.r.URL.Query(), "application").values
-	if err := v.get("/v1/events/"+segment(idOf(v.r)), query, &h.History); err != nil {
+	if err := v.get("/v1/events/"+segment(idOf(v.r)), filterOf(v.r.URL.Query(), "application").values, &h.History); err != nil {
 		return err
 	}
 	if v.fragment() {
-		return v.part("event", "history", h)
+		return v.part(http.StatusOK, "event", "history", h)
 	}
 	h.Single = true
 	return v.show(http.StatusOK, "event", "events", "Event "+h.ID, h)

@@ -13,6 +13,7 @@ import (
 type failure struct {
 	persistence.Failure
 	Attempt       *attempt        `json:"attempt"`
+	Attempts      []attempt       `json:"attempts"`
 	Schema        json.RawMessage `json:"schema"`
 	SchemaDigest  string          `json:"schema_digest"`
 	SchemaCurrent *bool           `json:"schema_current"`
@@ -34,31 +35,37 @@ func failureFields() []string {
 
 // failureList is the page of failures.
 type failureList struct {
-	Filter   filter
-	Who      *access
+	question
 	Failures []failure `json:"failures"`
 	Cursor   string    `json:"next_cursor"`
 	Partial  bool      `json:"partial"`
-	Refuse   *refusal
 	Next     string
 }
 
 func (c *Console) failures(v *visit) error {
-	f := filtered(v.r.URL.Query(), failureFields()...)
-	if f.partial {
+	f := v.filtered(failureFields())
+	if f.partial && f.wrong == nil {
 		return v.redirect(f.Link("/failures"))
 	}
-	list := failureList{Filter: f, Who: v.who}
-	if err := v.ask("/v1/failures", f.asked("limit", rowsPerPage), &list, &list.Refuse); err != nil {
+	list := failureList{question: question{Filter: f, Who: v.who}}
+	if err := list.ask(v, "/v1/failures", f.asked("limit", rowsPerPage), &list); err != nil {
 		return err
+	}
+	list.Form = []field{
+		list.Application(), list.Field("code", "Code", "schema.mismatch"), list.Select("stage", "Stage", "any", "ingest", "persistence"),
+		list.Select("state", "State", "any", "open", "replayed", "discarded"),
+		list.TimeField("from", "Received from, UTC"), list.TimeField("to", "Received until, UTC"),
 	}
 	if list.Cursor != "" {
 		list.Next = f.Link("/failures", "cursor", list.Cursor)
 	}
-	if v.fragment() {
-		return v.part("failures", "failure-rows", list)
+	if list.Refuse != nil { // a further page, where there is one
+		list.Next = list.after(v, "/failures")
 	}
-	return v.show(http.StatusOK, "failures", "failures", "Failures", list)
+	if v.fragment() {
+		return v.part(list.status(), "failures", "failure-rows", list)
+	}
+	return v.show(list.status(), "failures", "failures", "Failures", list)
 }
 
 // failurePage is the page of one.
@@ -70,7 +77,11 @@ type failurePage struct {
 	Diff      []difference
 	Tried     *replayed // what a dry run, or a replay of a moment ago, has said
 	MayReplay bool
+	Session   string // of the original; "": it names none
 }
+
+// Earlier are the attempts before the last one.
+func (p failurePage) Earlier() []attempt { return p.Attempts[:max(len(p.Attempts)-1, 0)] }
 
 // Base64 is an original that is no text.
 func (p failurePage) Base64() string { return base64.StdEncoding.EncodeToString(p.OriginalBase64) }
@@ -95,6 +106,7 @@ func (v *visit) showFailure(tried *replayed) error {
 	if p.Original != nil {
 		p.Text = *p.Original
 	}
+	p.Session = sessionOf(p.Text)
 	p.Diff = differences(p.Text, p.Schema)
 	at := notes(p.Pointers)
 	for _, d := range p.Diff {
@@ -105,6 +117,15 @@ func (v *visit) showFailure(tried *replayed) error {
 	}
 	p.MayReplay = p.State == "open" && !p.LeftOut && v.who.may("update", text(p.Application))
 	return v.show(http.StatusOK, "failure", "failures", "Failure "+p.ID.String(), p)
+}
+
+// sessionOf finds the session that an event belongs to, as far as it can be read.
+func sessionOf(original string) string {
+	var e struct {
+		SessionID string `json:"session_id"`
+	}
+	_ = json.Unmarshal([]byte(original), &e) // what is refused need not be JSON
+	return e.SessionID
 }
 
 // replayOne replays one failure, or tells what would become of it.

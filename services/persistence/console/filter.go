@@ -4,24 +4,52 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // filter is what a form asks for: some parameters of a page, each once.
 type filter struct {
 	values  url.Values
-	partial bool // the form has sent fields that are empty, or given twice
+	partial bool     // the form has sent fields that are empty
+	wrong   *refusal // what the page does not take of its address; nil: nothing
 }
 
-// filtered reads the parameters of these names.
-func filtered(all url.Values, names ...string) filter {
+// filtered reads the parameters of these names; the page itself looks at what is more. An address with something else in
+// it is not taken as if it were without: it asks for something that the page would not show.
+func (v *visit) filtered(names []string, more ...string) filter {
+	all := v.r.URL.Query() // without what is malformed, which is wrong below
+	f := filterOf(all, names...)
+	plain, address := *v.r, *v.r.URL
+	plain.URL = &address
+	if len(more) > 0 && len(all) > 0 {
+		if _, err := url.ParseQuery(address.RawQuery); err == nil {
+			for _, name := range more {
+				all.Del(name)
+			}
+			address.RawQuery = all.Encode()
+		}
+	}
+	if _, err := kit.Parameters(&plain, names...); err != nil {
+		f.wrong = refusalOf(err)
+	}
+	return f
+}
+
+// filterOf takes what it knows.
+func filterOf(all url.Values, names ...string) filter {
 	f := filter{values: url.Values{}}
 	for name, given := range all {
-		if !slices.Contains(names, name) && !strings.HasPrefix(name, "data.") {
+		condition := strings.HasPrefix(name, "data.")
+		if !slices.Contains(names, name) && !(condition && slices.Contains(names, "data.<path>")) {
 			continue
 		}
-		if len(given) > 0 && given[0] != "" {
+		switch {
+		case condition: // one without a value, or with two, is a mistake, and shown as it is
+			f.values[name] = slices.Clone(given)
+		case given[0] != "":
 			f.values.Set(name, given[0])
-		} else {
+		default:
 			f.partial = true
 		}
 	}
@@ -35,14 +63,6 @@ func filtered(all url.Values, names ...string) filter {
 
 // Get is what a field of the form shows.
 func (f filter) Get(name string) string { return f.values.Get(name) }
-
-// Time is what a field of a time shows.
-func (f filter) Time(name string) string {
-	if given := f.values.Get(name); given != "" {
-		return inputTime(given)
-	}
-	return ""
-}
 
 // Any tells whether anything but the page is asked for.
 func (f filter) Any() bool {
@@ -61,7 +81,7 @@ func (f filter) asked(pairs ...string) url.Values {
 		asked[name] = slices.Clone(given)
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if asked.Get(pairs[i]) == "" {
+		if asked.Get(pairs[i]) == "" && pairs[i+1] != "" {
 			asked.Set(pairs[i], pairs[i+1])
 		}
 	}
@@ -84,54 +104,3 @@ func (f filter) Link(path string, pairs ...string) string {
 	}
 	return path + "?" + values.Encode()
 }
-
-// condition is one on a value in data, as the form has it.
-type condition struct{ Path, Operator, Value string }
-
-// operators of conditions, in the order in which they are offered.
-func operators() []string { return []string{"eq", "ne", "gt", "gte", "lt", "lte", "exists"} }
-
-// conditions moves those of the form's fields (path, op, value) to where the API has them.
-func (f *filter) conditions(all url.Values) {
-	paths, ops, values := all["path"], all["op"], all["value"]
-	for i, path := range paths {
-		path = strings.TrimPrefix(strings.TrimSpace(path), "data.")
-		f.partial = true
-		if path == "" || i >= len(ops) || i >= len(values) {
-			continue
-		}
-		name, value := "data."+path, values[i]
-		if ops[i] != "eq" {
-			name += "[" + ops[i] + "]"
-		}
-		if ops[i] == "exists" && value == "" {
-			value = "true"
-		}
-		if value != "" {
-			f.values.Set(name, value)
-		}
-	}
-}
-
-// Conditions are those that the form shows, and an empty one.
-func (f filter) Conditions() []condition {
-	var shown []condition
-	for name := range f.values {
-		path, ok := strings.CutPrefix(name, "data.")
-		if !ok {
-			continue
-		}
-		c := condition{Path: path, Operator: "eq", Value: f.values.Get(name)}
-		for _, op := range operators() {
-			if before, found := strings.CutSuffix(path, "["+op+"]"); found {
-				c.Path, c.Operator = before, op
-			}
-		}
-		shown = append(shown, c)
-	}
-	slices.SortFunc(shown, func(a, b condition) int { return strings.Compare(a.Path+a.Operator, b.Path+b.Operator) })
-	return append(shown, condition{Operator: "eq"})
-}
-
-// Operators for the form.
-func (f filter) Operators() []string { return operators() }

@@ -20,7 +20,7 @@ import (
 func (c *Console) functions() template.FuncMap {
 	return template.FuncMap{
 		"static": c.assets.url, "href": href, "count": count, "plural": plural, "compact": compact, "clip": clip, "ago": c.ago, "clock": clock,
-		"day": day, "duration": duration, "hue": hue, "outcomes": outcomes, "query": query, "text": text, "pretty": pretty, "add": func(a, b int) int { return a + b },
+		"day": day, "duration": duration, "hue": hue, "outcomes": outcomes, "meaning": meaning, "whereabouts": whereabouts, "address": address, "text": text, "pretty": pretty, "add": func(a, b int) int { return a + b },
 		"somewhere": (*access).somewhere, "named": func(who *access, uid any) string { return who.title(text(uid)) },
 		"dict": dict, "split": strings.Fields,
 		"clockable": clockable, "deref": func(b *bool) bool { return b != nil && *b }, "applications": applicationsText,
@@ -200,6 +200,15 @@ func hue(uid any) string {
 // outcomes in the order of columns.
 func outcomes() []string { return []string{"stored", "duplicate", "conflict", "failed", "refused"} }
 
+// address of a page with parameters, leaving out those without a value. It is written as a whole: of a part, a template
+// would escape what parts it.
+func address(path string, pairs ...string) string {
+	if given := query(pairs...); given != "" {
+		return path + "?" + given
+	}
+	return path
+}
+
 // query writes parameters, leaving out those without a value.
 func query(pairs ...string) string {
 	values := url.Values{}
@@ -220,9 +229,9 @@ func inputTime(at string) string {
 	return t.UTC().Format("2006-01-02T15:04:05")
 }
 
-// apiTime reads what such an input sends, which means UTC here, and leaves alone what is none.
+// apiTime reads what such an input sends, or people write, which means UTC here, and leaves alone what is none.
 func apiTime(given string) string {
-	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02T15:04:05.999"} {
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02T15:04:05.999", "2006-01-02 15:04", "2006-01-02"} {
 		if t, err := time.Parse(layout, given); err == nil {
 			return event.FormatTimestamp(t)
 		}

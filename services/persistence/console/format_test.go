@@ -67,7 +67,7 @@ func TestFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := filtered(given, eventFields()...)
+	f := filterOf(given, eventFields()...)
 	f.conditions(given)
 	const want = "/events?data.a=x&data.cart.total%5Bgte%5D=20&data.coupon%5Bexists%5D=true&from=2026-05-04T12%3A00%3A00.000000Z&name=view"
 	if got := f.Link("/events"); got != want || !f.partial {
@@ -77,11 +77,11 @@ func TestFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f = filtered(again.Query(), eventFields()...)
-	if f.conditions(again.Query()); f.partial || f.Link("/events") != want || f.Time("from") != "2026-05-04T12:00:00" {
-		t.Errorf("the address leads to %s, %t, %s", f.Link("/events"), f.partial, f.Time("from"))
+	f = filterOf(again.Query(), eventFields()...)
+	if f.conditions(again.Query()); f.partial || f.Link("/events") != want || (question{Filter: f}).TimeField("from", "").Value != "2026-05-04T12:00:00" {
+		t.Errorf("the address leads to %s, %t, %s", f.Link("/events"), f.partial, f.Get("from"))
 	}
-	if got := f.Conditions(); len(got) != 4 || got[1] != (condition{"cart.total", "gte", "20"}) || got[2] != (condition{"coupon", "exists", "true"}) {
+	if got := f.Conditions(); len(got) != 4 || got[1] != (condition{"cart.total", "gte", "20", "data.cart.total[gte]"}) || got[2] != (condition{"coupon", "exists", "true", "data.coupon[exists]"}) {
 		t.Errorf("the form shows %v", got)
 	}
 }

@@ -3,7 +3,9 @@ package console
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -49,12 +51,13 @@ type loginForm struct {
 	Notice string // what happened
 	Stuck  bool   // a login was right, and the browser did not keep its cookie
 	Plain  bool   // the page came without TLS
+	Lost   bool   // and so no browser will keep the cookie
 	Refuse *refusal
 }
 
 func (c *Console) showLogin(v *visit) error {
 	query := v.r.URL.Query()
-	form := loginForm{Next: local(query.Get("next")), Plain: v.r.TLS == nil}
+	form := v.loginForm(query.Get("next"))
 	if v.id != "" {
 		return v.redirect(form.Next)
 	}
@@ -62,7 +65,29 @@ func (c *Console) showLogin(v *visit) error {
 	if query.Get("out") == "yes" {
 		form.Notice = "You are logged out."
 	}
-	return v.show(http.StatusOK, "login", "", "Log in", form)
+	status := http.StatusOK
+	if form.Stuck {
+		status = http.StatusBadRequest // it should have a cookie
+	}
+	return v.show(status, "login", "", "Log in", form)
+}
+
+func (v *visit) loginForm(next string) loginForm {
+	return loginForm{Next: local(next), Plain: v.r.TLS == nil, Lost: overPlainHTTP(v.r)}
+}
+
+// overPlainHTTP tells whether a page goes to a browser that will not keep a Secure cookie of it: one that has it neither by
+// https, however far from here that ends, nor from its own machine. Browsers send Sec-Fetch headers only to where they
+// would keep it, and have done so for years; older ones behind a proxy that tells nothing are warned without need.
+func overPlainHTTP(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	own := err == nil && address.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+	secure := r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") || r.Header.Get("Sec-Fetch-Site") != ""
+	return !own && !secure
 }
 
 // login checks a token by using it.
@@ -75,7 +100,8 @@ func (c *Console) login(v *visit) error {
 	v.client.token = token
 	who, err := v.checked(token)
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
-		return v.show(refused.Status, "login", "", "Log in", loginForm{Next: next, Refuse: refused, Plain: v.r.TLS == nil})
+		refused.tell(v.w.Header())
+		return v.show(refused.Status, "login", "", "Log in", v.refusedLogin(next, refused))
 	}
 	if err != nil {
 		return err
@@ -91,10 +117,16 @@ func (c *Console) login(v *visit) error {
 	return v.redirect("/login?" + url.Values{"kept": {"no"}, "next": {next}}.Encode()) // which goes on where the cookie was kept
 }
 
+func (v *visit) refusedLogin(next string, refused *refusal) loginForm {
+	form := v.loginForm(next)
+	form.Refuse = refused
+	return form
+}
+
 // checked asks whose a token is.
 func (v *visit) checked(token string) (*access, error) {
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, &refusal{fault.ProblemOf(fault.New(fault.CodeUnauthenticated, "that is no token: it is one word of letters, digits and signs"))}
+		return nil, refusalOf(fault.New(fault.CodeUnauthenticated, "that is no token: it is one word of letters, digits and signs"))
 	}
 	who := &access{}
 	return who, v.get("/v1/access", nil, who)
@@ -117,10 +149,10 @@ func (c *Console) ended(v *visit, refused *refusal) {
 	if v.r.Method == http.MethodGet && !v.fragment() {
 		next = v.r.URL.RequestURI()
 	}
-	v.w.Header().Set("HX-Redirect", "/login")                             // a part of a page has no room for this
-	_ = v.show(http.StatusUnauthorized, "login", "", "Log in", loginForm{ // the browser may have gone
-		Next: local(next), Refuse: refused, Plain: v.r.TLS == nil, Notice: "Your session has ended: its token is not taken any more.",
-	})
+	v.w.Header().Set("HX-Redirect", "/login") // a part of a page has no room for this
+	form := v.refusedLogin(next, refused)
+	form.Notice = "Your session has ended: its token is not taken any more."
+	_ = v.show(http.StatusUnauthorized, "login", "", "Log in", form) // the browser may have gone
 }
 
 func (v *visit) toLogin() error {

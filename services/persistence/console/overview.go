@@ -3,9 +3,11 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/persistence"
 )
 
@@ -63,10 +65,12 @@ type overviewPage struct {
 
 func (c *Console) overview(v *visit) error {
 	p := overviewPage{Who: v.who, Spans: spans(), Span: spans()[0], Totals: make([]int64, len(outcomes()))}
-	for _, s := range p.Spans {
-		if s.Name == v.r.URL.Query().Get("span") {
-			p.Span = s
+	if name := v.r.URL.Query().Get("span"); name != "" {
+		i := slices.IndexFunc(p.Spans, func(s span) bool { return s.Name == name })
+		if i < 0 {
+			return fault.OfParameter("span", fault.New(fault.CodeParameter, "span must be one of day, week, month, year"))
 		}
+		p.Span = p.Spans[i]
 	}
 	length := map[string]time.Duration{"hour": time.Hour, "day": 24 * time.Hour}[p.Span.Bucket]
 	to := c.Now().UTC().Add(length).Truncate(length)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"net/http"
 	"path"
 	"strings"
 )
@@ -55,8 +54,8 @@ func (v *visit) show(status int, name, nav, title string, body any) error {
 }
 
 // part answers with one template of a page.
-func (v *visit) part(name, part string, body any) error {
-	return v.write(http.StatusOK, name, part, body)
+func (v *visit) part(status int, name, part string, body any) error {
+	return v.write(status, name, part, body)
 }
 
 // write renders before it answers: what fails is no half page.

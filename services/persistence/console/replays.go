@@ -65,27 +65,56 @@ type replayPage struct {
 
 // replayList is the page of all.
 type replayList struct {
-	Who     *access
-	Replays []run `json:"replays"`
+	question
+	Replays []run  `json:"replays"`
+	Cursor  string `json:"next_cursor"`
+	Partial bool   `json:"partial"`
+	Next    string
 }
 
 func (c *Console) replays(v *visit) error {
-	list := replayList{Who: v.who}
-	if err := v.get("/v1/replays", nil, &list); err != nil {
+	f := v.filtered([]string{"application", "state", "dry_run", "cursor", "limit"})
+	if f.partial && f.wrong == nil {
+		return v.redirect(f.Link("/replays"))
+	}
+	list := replayList{question: question{Filter: f, Who: v.who}}
+	if err := list.ask(v, "/v1/replays", f.asked("limit", rowsPerPage), &list); err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, "replays", "replays", "Replays", list)
+	list.Form = []field{list.Application(), list.kind(), list.Select("state", "State", "any", "running", "finished", "cancelled")}
+	if list.Cursor != "" {
+		list.Next = f.Link("/replays", "cursor", list.Cursor)
+	}
+	if list.Refuse != nil { // a further page, where there is one
+		list.Next = list.after(v, "/replays")
+	}
+	if v.fragment() {
+		return v.part(list.status(), "replays", "replay-rows", list)
+	}
+	return v.show(list.status(), "replays", "replays", "Replays", list)
+}
+
+// kind is the field for dry runs and those in earnest.
+func (l *replayList) kind() field {
+	f := l.Select("dry_run", "Kind", "any", "false", "true")
+	f.Options[1].Text, f.Options[2].Text = "replay", "dry run"
+	return f
 }
 
 // replay shows how far one is; htmx asks again while it runs.
 func (c *Console) replay(v *visit) error {
 	p := replayPage{Who: v.who}
-	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
+	err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run)
+	if r, ok := err.(*refusal); ok && v.fragment() && r.Passes() { //nolint:errorlint // get wraps nothing
+		r.tell(v.w.Header())
+		return v.part(r.Status, "replay", "unknown-progress", map[string]any{"ID": idOf(v.r), "Refuse": r})
+	}
+	if err != nil {
 		return err
 	}
-	p.MayCancel = p.Running() && v.who.somewhere("update")
+	p.MayCancel = p.Running() && (p.DryRun || v.who.may("update", p.Application))
 	if v.fragment() {
-		return v.part("replay", "progress", p)
+		return v.part(http.StatusOK, "replay", "progress", p)
 	}
 	return v.show(http.StatusOK, "replay", "replays", p.kind(), p)
 }
@@ -103,12 +132,9 @@ func (c *Console) replayMany(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return fault.Wrap(fault.CodeMalformed, "the form cannot be read", err)
 	}
-	f := filtered(v.r.PostForm, "application", "code", "stage", "from", "to")
-	if v.r.PostForm.Get("dry_run") == "true" {
-		f.values.Set("dry_run", "true")
-	}
 	begun := run{}
-	if err := v.do(http.MethodPost, "/v1/replays", f.values, &begun); err != nil {
+	// All of it goes to the API, which refuses what it does not know: left out, it would replay more than was meant.
+	if err := v.do(http.MethodPost, "/v1/replays", v.r.PostForm, &begun); err != nil {
 		return err
 	}
 	return v.redirect(href("/replays", begun.ID))

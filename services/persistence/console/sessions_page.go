@@ -5,40 +5,47 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/persistence"
 )
 
 // sessionList is the page of sessions.
 type sessionList struct {
-	Filter filter
-	Who    *access
+	question
 	persistence.SessionPage
 	Partial bool `json:"partial"`
-	Refuse  *refusal
 	Next    string
 	Erased  string // what came of an erasure
 }
 
 func (c *Console) sessions(v *visit) error {
-	given := v.r.URL.Query()
-	f := filtered(given, "application", "category", "name", "from", "to", "cursor", "limit", "session_id")
-	if id := f.Get("session_id"); id != "" { // the field for one that is known
+	f := v.filtered([]string{"application", "category", "name", "from", "to", "cursor", "limit", "session_id", "erased"})
+	if id := f.Get("session_id"); id != "" && f.wrong == nil { // the field for one that is known
 		return v.redirect(href("/sessions", id))
 	}
-	if f.partial {
+	if f.partial && f.wrong == nil {
 		return v.redirect(f.Link("/sessions"))
 	}
-	list := sessionList{Filter: f, Who: v.who, Erased: given.Get("erased")}
-	if err := v.ask("/v1/sessions", f.asked("limit", rowsPerPage), &list, &list.Refuse); err != nil {
+	list := sessionList{Erased: f.Get("erased")}
+	f.values.Del("erased") // what was done is no question
+	list.question = question{Filter: f, Who: v.who}
+	if err := list.ask(v, "/v1/sessions", f.asked("limit", rowsPerPage), &list); err != nil {
 		return err
+	}
+	list.Form = []field{
+		list.Field("session_id", "Session", "open one by its id"), list.Application(), list.Field("category", "Category", ""), list.Field("name", "Name", ""),
+		list.TimeField("from", "Began from, UTC"), list.TimeField("to", "Began until, UTC"),
 	}
 	if list.NextCursor != "" {
 		list.Next = f.Link("/sessions", "cursor", list.NextCursor)
 	}
-	if v.fragment() {
-		return v.part("sessions", "session-rows", list)
+	if list.Refuse != nil { // a further page, where there is one
+		list.Next = list.after(v, "/sessions")
 	}
-	return v.show(http.StatusOK, "sessions", "sessions", "Sessions", list)
+	if v.fragment() {
+		return v.part(list.status(), "sessions", "session-rows", list)
+	}
+	return v.show(list.status(), "sessions", "sessions", "Sessions", list)
 }
 
 // gap is a silence in a session that is shown as one.
@@ -70,15 +77,18 @@ type timeline struct {
 	Lasted   string
 	MayErase bool
 	Next     string
-	Filter   filter
+	Refuse   *refusal // what a further page cannot be had for
 }
 
 func (c *Console) session(v *visit) error {
-	f := filtered(v.r.URL.Query(), "application", "category", "name", "from", "to", "order", "cursor", "limit")
-	t := timeline{Who: v.who, Filter: f}
+	f := v.filtered([]string{"application", "category", "name", "from", "to", "data.<path>", "order", "cursor", "limit"}, "id")
+	if f.wrong != nil {
+		return f.wrong
+	}
+	t := timeline{Who: v.who}
 	id := idOf(v.r)
 	if err := v.get("/v1/sessions/"+segment(id), f.asked("limit", "200"), &t); err != nil {
-		return err
+		return t.further(v, f, err)
 	}
 	t.arrange()
 	if t.NextCursor != "" {
@@ -89,9 +99,20 @@ func (c *Console) session(v *visit) error {
 		t.MayErase = t.MayErase && v.who.may("delete", a.String())
 	}
 	if v.fragment() {
-		return v.part("session", "moments", t)
+		return v.part(http.StatusOK, "session", "moments", t)
 	}
 	return v.show(http.StatusOK, "session", "sessions", "Session "+t.SessionID, t)
+}
+
+// further answers for a further page of the timeline that is not to be had: where it would be, with a way to try again.
+func (t *timeline) further(v *visit, f filter, err error) error {
+	r, ok := err.(*refusal) //nolint:errorlint // get wraps nothing
+	if !ok || !v.fragment() || r.Code == fault.CodeUnauthenticated {
+		return err
+	}
+	t.Refuse, t.Next = r, question{Filter: f, Refuse: r}.after(v, href("/sessions", idOf(v.r)))
+	r.tell(v.w.Header())
+	return v.part(r.Status, "session", "moments", t)
 }
 
 // arrange puts the events of the page where they belong.

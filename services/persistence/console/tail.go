@@ -3,7 +3,8 @@ package console
 import (
 	"context"
 	"errors"
-	"net/http"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,35 +13,42 @@ import (
 
 // tailFields are the filters of the live tail.
 func tailFields() []string {
-	return []string{"session_id", "application", "category", "name", "from", "to"}
+	return []string{"session_id", "application", "category", "name", "from", "to", "data.<path>"}
 }
 
 // tailPage is the page that listens.
 type tailPage struct {
-	Filter   filter
-	Who      *access
+	question
 	Outcomes map[string]bool // that are asked for; none: all
 	Stream   string          // where the page listens
 	Search   string          // the same question to what is stored, for browsers without JavaScript
 }
 
 func (c *Console) tail(v *visit) error {
-	given := v.r.URL.Query()
-	f := filtered(given, tailFields()...)
-	p := tailPage{Filter: f, Who: v.who, Outcomes: map[string]bool{}, Search: f.Link("/events")}
-	for _, list := range given["outcome"] {
+	given := v.r.URL.Query()["outcome"]
+	f := v.filtered(tailFields(), "outcome", "path", "op", "value")
+	f.conditions(v.r.URL.Query())
+	p := tailPage{question: question{Filter: f, Who: v.who}, Outcomes: map[string]bool{}, Search: f.Link("/events")}
+	for _, list := range given {
 		for one := range strings.SplitSeq(list, ",") {
-			p.Outcomes[one] = true
+			if one != "" {
+				p.Outcomes[one] = true
+			}
 		}
 	}
-	p.Stream = f.Link("/tail/stream", "outcome", joined(p.Outcomes))
-	if f.partial || len(given["outcome"]) > 1 {
-		return v.redirect(f.Link("/tail", "outcome", joined(p.Outcomes)))
+	wanted := joined(p.Outcomes)
+	if (f.partial || len(given) > 1) && f.wrong == nil {
+		return v.redirect(f.Link("/tail", "outcome", wanted))
 	}
-	return v.show(http.StatusOK, "tail", "tail", "Live tail", p)
+	p.Stream = f.Link("/tail/stream", "outcome", wanted)
+	if err := p.ask(v, "/v1/stream", f.asked("outcome", wanted), nil); err != nil { // it is told here, and ends there with its first word
+		return err
+	}
+	p.Form = []field{p.Application(), p.Field("category", "Category", ""), p.Field("name", "Name", ""), p.Field("session_id", "Session", "")}
+	return v.show(p.status(), "tail", "tail", "Live tail", p)
 }
 
-// joined lists the outcomes that are asked for, in their order; "" for all of them.
+// joined lists the outcomes that are asked for, in their order, and what is none behind them; "" for all of them.
 func joined(wanted map[string]bool) string {
 	var list []string
 	for _, o := range outcomes() {
@@ -48,7 +56,12 @@ func joined(wanted map[string]bool) string {
 			list = append(list, o)
 		}
 	}
-	if len(list) == len(outcomes()) {
+	for _, one := range slices.Sorted(maps.Keys(wanted)) {
+		if !slices.Contains(outcomes(), one) {
+			list = append(list, one)
+		}
+	}
+	if len(wanted) == len(outcomes()) && slices.Equal(list, outcomes()) {
 		return ""
 	}
 	return strings.Join(list, ",")
@@ -69,7 +82,11 @@ func (c *Console) stream(v *visit) error {
 		c.watched(ctx, v.id)
 	}()
 	v.client.outer = v.r.WithContext(ctx)
-	return v.pass(v.w, "/v1/stream", filtered(v.r.URL.Query(), append(tailFields(), "outcome")...).values)
+	f := v.filtered(append(tailFields(), "outcome"))
+	if f.wrong != nil {
+		return f.wrong
+	}
+	return v.pass(v.w, "/v1/stream", f.values)
 }
 
 // watched returns when a session has ended. That the store does not answer ends none.

@@ -41,7 +41,19 @@
     for (const list of document.querySelectorAll("[data-resume]")) {
       const next = list.children[Number(list.dataset.resume)];
       delete list.dataset.resume;
-      next?.querySelector("a, summary, button")?.focus();
+      (next?.querySelector("a[rel=next], summary") || next?.querySelector("a, button"))?.focus();
     }
+  });
+
+  // What cannot be fetched at all is said where it was asked for, until something can be again.
+  document.addEventListener("htmx:beforeSwap", () => document.querySelectorAll(".away").forEach((away) => away.remove()));
+  document.addEventListener("htmx:sendError", (event) => {
+    const at = event.detail.elt;
+    if (at.parentElement.querySelector(":scope > .away")) return;
+    const problem = document.createElement("p");
+    problem.className = "problem away";
+    problem.setAttribute("role", "alert");
+    problem.textContent = "TheEye cannot be reached. Try again in a moment.";
+    at.before(problem);
   });
 })();

@@ -7,6 +7,7 @@
   const painted = 150; // milliseconds between changes of the page
   const outcomes = ["stored", "duplicate", "conflict", "failed", "refused"];
   const box = document.getElementById("tail");
+  if (!box) return; // what was asked for cannot be listened to: the page says why
   const list = document.getElementById("tail-list");
   const empty = document.getElementById("tail-empty");
   const state = document.getElementById("tail-state");
@@ -33,11 +34,11 @@
   const clock = (at) => (at || "").replace("T", " ").slice(0, 23);
 
   function address(base, id, query) {
-    const dots = /^\.+$/.test(id);
+    const odd = /^\.+$|[/\\]/.test(id); // as in href of api.go
     const parameters = new URLSearchParams(query);
-    if (dots) parameters.set("id", id);
+    if (odd) parameters.set("id", id);
     const text = parameters.toString();
-    return base + "/" + (dots ? "-" : encodeURIComponent(id)) + (text ? "?" + text : "");
+    return base + "/" + (odd ? "-" : encodeURIComponent(id)) + (text ? "?" + text : "");
   }
 
   function link(to, text) {
