@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -165,37 +164,6 @@ func (p *Postgres) readEvents(ctx context.Context, q *Query, sql string, args []
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
 	return page, nil
-}
-
-// inOrder asks what pageSQL has written, with all rows by an index that has them in their order. PostgreSQL takes category and
-// name for independent, and so a type for much rarer than it is; to read all of few rows and sort them costs it a trifle less
-// than to look into an index of a day that is still empty. Of what was a tenth of a percent of ten million events, a page
-// read them all.
-func (p *Postgres) inOrder(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
-	batch := &pgx.Batch{} // one round trip, and one transaction, within which the setting holds
-	batch.Queue("SELECT set_config('enable_sort', 'off', true)")
-	batch.Queue(sql, args...)
-	results := p.pool.SendBatch(ctx, batch)
-	_, err := results.Exec()
-	if err == nil {
-		var rows pgx.Rows
-		if rows, err = results.Query(); err == nil {
-			return ordered{rows, results}, nil
-		}
-	}
-	return nil, errors.Join(err, results.Close())
-}
-
-// ordered are rows whose batch ends with them.
-type ordered struct {
-	pgx.Rows
-	batch pgx.BatchResults
-}
-
-// Close ends both. What was wrong is told by Err.
-func (o ordered) Close() {
-	o.Rows.Close()
-	_ = o.batch.Close()
 }
 
 func (q *Query) collect(rows pgx.Rows) (EventPage, error) {

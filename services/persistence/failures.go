@@ -34,7 +34,7 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 		return FailurePage{Failures: []Failure{}, Partial: q.partial()}, err
 	}
 	sql, args := q.failuresSQL(kinds, failureFields, true, "")
-	rows, err := p.pool.Query(ctx, sql, args...)
+	rows, err := p.inOrder(ctx, sql, args)
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}

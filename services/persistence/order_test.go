@@ -44,6 +44,29 @@ func TestTypesAreReadInOrder(t *testing.T) {
 	}
 }
 
+// TestFailuresAreReadInOrder, of an application that has more than PostgreSQL expects of any.
+func TestFailuresAreReadInOrder(t *testing.T) {
+	t.Parallel()
+	p := newPlanned(t)
+	_, err := p.pool.Exec(t.Context(), `
+		INSERT INTO persistence.failures (sequence, application, credential, event_id, code, detail, pointers, stage, received_at, original, truncated)
+		SELECT gen_random_uuid(), CASE WHEN n % 5 < 3 THEN $1 ELSE md5((n % 20)::text)::uuid END, '1', 'many ' || 100000 + n, 'many.' || n % 4, '', '{}', 'ingest',
+		    $2::timestamptz + n * 7919 % 50000 * interval '1 minute', convert_to(repeat('x', 600), 'UTF8'), false -- in another order than it is stored in
+		FROM generate_series(1, 50000) n`, shop, p.base)
+	p.must(err)
+	_, err = p.pool.Exec(t.Context(), "VACUUM ANALYZE persistence.failures")
+	p.must(err)
+	q := Query{Application: shop, Limit: 100}
+	for _, newest := range []bool{true, false} {
+		sql, args := q.failuresSQL(nil, failureFields, newest, "")
+		for kind, found := range map[string]plan{"these": p.inOrder(sql, args), "any": p.explainAnyAfter(unsorted, sql, args)} {
+			if found.rows > q.Limit+1 {
+				t.Errorf("newest %t, for %s arguments: %d rows are read: %s", newest, kind, found.rows, found.text)
+			}
+		}
+	}
+}
+
 // inOrder reads the plan of what is asked in the order of an index.
 func (p *planned) inOrder(sql string, args []any) (found plan) {
 	p.Helper()

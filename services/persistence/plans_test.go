@@ -96,7 +96,10 @@ func (p *planned) explain(sql string, args []any) plan {
 }
 
 // explainAny reads the plan for any arguments, which a connection may settle on when a question has come five times.
-func (p *planned) explainAny(sql string, args []any) plan {
+func (p *planned) explainAny(sql string, args []any) plan { return p.explainAnyAfter("", sql, args) }
+
+// explainAnyAfter does so after another statement.
+func (p *planned) explainAnyAfter(before, sql string, args []any) plan {
 	p.Helper()
 	var text string
 	err := p.pool.AcquireFunc(p.Context(), func(conn *pgxpool.Conn) error {
@@ -113,7 +116,7 @@ func (p *planned) explainAny(sql string, args []any) plan {
 			}
 			literals[i] = "'" + strings.ReplaceAll(string(b), "'", "''") + "'"
 		}
-		if _, err := conn.Exec(p.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
+		if _, err := conn.Exec(p.Context(), "BEGIN; SET plan_cache_mode = force_generic_plan; "+before); err != nil {
 			return err
 		}
 		call := "EXECUTE question"

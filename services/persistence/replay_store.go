@@ -65,7 +65,7 @@ func (p *Postgres) candidates(ctx context.Context, job *replayJob, limit int) ([
 }
 
 func (p *Postgres) readCandidates(ctx context.Context, limit int, sql string, args ...any) ([]*candidate, error) {
-	rows, err := p.pool.Query(ctx, sql, args...)
+	rows, err := p.inOrder(ctx, sql, args)
 	if err != nil {
 		return nil, fmt.Errorf("read failures: %w", err)
 	}
