@@ -75,8 +75,8 @@ func TestConsoleProblems(t *testing.T) {
 		"/applications/" + uuid.Nil.String():       {404, []string{"no application"}},
 		"/applications/" + uuid.NewString():        {404, []string{"no application with this uid"}},
 		"/applications/%2F":                        {404, []string{"no page"}},
-		"/events/export?bogus=1":                   {400, []string{"bogus", `href="/events">All events`}},
-		"/events/export?application=shop/none":     {400, []string{"namespace/name"}},
+		"/export?bogus=1":                          {400, []string{"bogus", `href="/events">All events`}},
+		"/export?application=shop/none":            {400, []string{"namespace/name"}},
 		"/tail/stream?bogus=1":                     {400, []string{"bogus"}},
 	} {
 		p.problem(s, path, c.status, c.shows...)
@@ -138,7 +138,7 @@ func TestConsoleProblems(t *testing.T) {
 		t.Error("it does not say when to try again")
 	}
 	p.problem(s, "/applications/"+uuid.NewString(), 503, `">Try again`)
-	p.problem(s, "/events/export?application=shop/none", 503, `">Try again`)
+	p.problem(s, "/export?application=shop/none", 503, `">Try again`)
 	s.get("/events")
 }
 
@@ -257,7 +257,7 @@ func TestConsoleOpensEveryID(t *testing.T) {
 	p := newPeople(t)
 	ids := []string{
 		"/", ".", "..", "...", "a/b", "a/../b", "//", `\`, "%2F", "%", " ", "a b", "+", "?", "#", "a?b=c#d", "&", ";", "-", "\n", "http://a/b", "é",
-		strings.Repeat("🙂", 128), `"'<>`,
+		strings.Repeat("🙂", 128), `"'<>`, "export", "stream", "erase", "login", // and words of addresses
 	}
 	for _, id := range ids {
 		quoted, err := json.Marshal(id)

@@ -296,7 +296,7 @@ func TestConsoleWithoutScripts(t *testing.T) {
 	if strings.Contains(page, p.shop.key) || strings.Contains(strings.ToLower(page), "sha256") {
 		t.Error("the application's page tells a secret")
 	}
-	if csv := s.ask(http.MethodGet, "/events/export?format=csv&name=read", nil); csv.status != http.StatusOK || strings.Count(csv.body, "\n") != 5 {
+	if csv := s.ask(http.MethodGet, "/export?format=csv&name=read", nil); csv.status != http.StatusOK || strings.Count(csv.body, "\n") != 5 {
 		t.Errorf("the export is answered %d %s", csv.status, csv.body)
 	}
 	p.withoutScriptsReplay(s, has)

@@ -92,8 +92,8 @@ func (r *Reader) DiscardFailure(ctx context.Context, id string) error {
 	return r.ask(ctx, http.MethodPost, "failures/"+segment(id)+"/discard", nil, nil)
 }
 
-// BeginReplay asks for a replay with the parameters of POST /v1/replays. After an outage it may have begun twice: the second
-// one finds what the first has left.
+// BeginReplay asks for a replay with the parameters of POST /v1/replays, of which dryRun is one whatever the filter says. After
+// an outage it may have begun twice: the second one finds what the first has left.
 func (r *Reader) BeginReplay(ctx context.Context, filter url.Values, dryRun bool) (replay Replay, err error) {
 	err = r.ask(ctx, http.MethodPost, "replays", dry(filter, dryRun), &replay)
 	return replay, err
@@ -118,10 +118,11 @@ func (r *Reader) CancelReplay(ctx context.Context, id string) (replay Replay, er
 
 // dry adds the parameter of a dry run.
 func dry(filter url.Values, dryRun bool) url.Values {
-	if !dryRun {
-		return filter
-	}
-	with := url.Values{"dry_run": {"true"}}
+	with := url.Values{}
 	maps.Copy(with, filter)
+	with.Del("dry_run")
+	if dryRun {
+		with.Set("dry_run", "true")
+	}
 	return with
 }

@@ -64,7 +64,7 @@ func TestReaderOfFailures(t *testing.T) {
 		wet, err := r.ReplayFailure(t.Context(), "f1", false)
 		note(wet.Outcome+wet.Code+wet.Pointers[0], err)
 		note("discarded", r.DiscardFailure(t.Context(), "f2"))
-		begun, err := r.BeginReplay(t.Context(), url.Values{"application": {"shop/web-shop"}}, true)
+		begun, err := r.BeginReplay(t.Context(), url.Values{"application": {"shop/web-shop"}, "dry_run": {"false"}}, true)
 		note(fmt.Sprint(begun.ID, begun.State, begun.Total), err)
 		replay, err := r.Replay(t.Context(), "r1")
 		note(fmt.Sprint(replay.State, replay.Done, replay.Outcomes["stored"]), err)

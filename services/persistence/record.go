@@ -3,7 +3,7 @@ package persistence
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -145,15 +145,50 @@ func (d *reader) event(rec *record) {
 	rec.fingerprint, d.scratch = e.Fingerprint(d.scratch)
 }
 
-// sessionMember finds what a text without a structure, cut or faulty, says of its session.
-var sessionMember = regexp.MustCompile(`"session_?id"\s*:\s*("(?:[^"\\]|\\.)*")`)
-
-// mentioned returns the session id in an event that cannot be read, so that it is erased with its session; "" for none.
+// mentioned returns the session id in an event that cannot be read, so that it is erased with its session; "" for none. The
+// outermost counts: data may speak of sessions, too.
 func mentioned(original []byte) (id string) {
-	if found := sessionMember.FindSubmatch(original); found != nil {
-		_ = json.Unmarshal(found[1], &id) // what is no string is no session's id
+	depth, outermost := 0, math.MaxInt
+	for rest := original; len(rest) > 0; {
+		switch rest[0] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			var name, value string
+			name, rest = quoted(rest)
+			if depth >= outermost || name != "session_id" && name != "sessionid" {
+				continue
+			}
+			after, isMember := bytes.CutPrefix(bytes.TrimLeft(rest, jsonSpace), []byte(":"))
+			if after = bytes.TrimLeft(after, jsonSpace); isMember && len(after) > 0 && after[0] == '"' {
+				value, rest = quoted(after)
+				id, outermost = value, depth
+			}
+			continue
+		}
+		rest = rest[1:]
 	}
 	return short(storable(id))
+}
+
+const jsonSpace = " \t\r\n"
+
+// quoted splits a text behind the string that it begins with; that is "" where it cannot be read.
+func quoted(text []byte) (value string, rest []byte) {
+	end := 1
+	for end < len(text) && text[end] != '"' {
+		if text[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(text) {
+		return "", nil
+	}
+	_ = json.Unmarshal(text[:end+1], &value) // what is no string names nothing
+	return value, text[end+1:]
 }
 
 // short keeps what may be a session, a category or a name; nothing longer is one, and indexes take no more.

@@ -93,7 +93,7 @@ func (c *Console) route(mux *http.ServeMux) {
 	}
 	page("GET /{$}", c.overview, "span")
 	form("GET /events", c.events)
-	form("GET /events/export", c.export)
+	form("GET /export", c.export) // not below /events: that is any id
 	page("GET /events/{id}", c.event, "id", "application")
 	form("GET /sessions", c.sessions)
 	form("GET /sessions/{id}", c.session)

@@ -29,6 +29,9 @@ func wayOn(r *http.Request, refused *refusal) errorPage {
 		p.Plain = r.URL.EscapedPath()
 	}
 	section, rest, inside := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	if section == "export" { // of events
+		section, inside = "events", true
+	}
 	text, known := map[string]string{
 		"events": "All events", "sessions": "All sessions", "failures": "All failures", "replays": "All replays",
 		"applications": "All applications", "tail": "The live tail",

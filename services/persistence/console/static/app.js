@@ -45,6 +45,11 @@
     }
   });
 
+  // A part of a page is HTML of the console; anything else that an address may lead to is somebody's data.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!/^text\/html\b/.test(event.detail.xhr.getResponseHeader("Content-Type") || "")) event.detail.shouldSwap = false;
+  });
+
   // What cannot be fetched at all is said where it was asked for, until something can be again.
   document.addEventListener("htmx:beforeSwap", () => document.querySelectorAll(".away").forEach((away) => away.remove()));
   document.addEventListener("htmx:sendError", (event) => {
