@@ -45,7 +45,7 @@ func NewHandler(s *Service, who Authorizer, tokens *Tokens, observer *kit.Observ
 	a.refuse(applications, "GET, HEAD")
 	a.refuse(application, "GET, HEAD, PUT, DELETE")
 	a.refuse(credential, "GET, HEAD, PUT, DELETE")
-	a.mux.Handle("GET /openapi.yaml", kit.OpenAPI())
+	kit.ServeOpenAPI(a.mux)
 	a.mux.Handle("/", observer.Route("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fault.Write(w, fault.New(fault.CodeNotFound, "nothing is served at this path"))
 	})))

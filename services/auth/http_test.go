@@ -269,3 +269,9 @@ func TestListPages(t *testing.T) {
 	}
 	f.same("pages", got, want)
 }
+
+// TestMethods: every path has the methods that are documented, and says so.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	testenv.Methods(t, newFixture(t).url, "auth", "tokens")
+}

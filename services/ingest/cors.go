@@ -11,6 +11,8 @@ import (
 // Access-Control-Allow-Credentials: no cookie means anything here, and no page may use one.
 const (
 	corsMethods = http.MethodPost
+	// allowed are all methods of the path: a page needs no leave for the one by which it asks.
+	allowed = http.MethodOptions + ", " + http.MethodPost
 	// corsHeaders are those that requests are read by, beside CloudEvents' own; the last two are not, and tracing libraries
 	// add them to every request of a page: without leave the browser would send none.
 	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, Prefer, Traceparent, Tracestate, Baggage, Sentry-Trace"
@@ -58,7 +60,7 @@ func preflight(known origins) http.Handler {
 			fault.Write(w, err)
 			return
 		}
-		h.Set("Allow", http.MethodPost)
+		h.Set("Allow", allowed)
 		if allow(known, r, h) {
 			h.Set("Access-Control-Allow-Methods", corsMethods)
 			h.Set("Access-Control-Allow-Headers", corsHeaders+cloudEventHeaders(r.Header))

@@ -29,8 +29,8 @@ func Handler(s *Service, keys *keyring.Keyring, failures *kit.Failures, observer
 	}
 	mux.Handle("POST /v1/events", shared(keys, observer.Route("/v1/events", drained(s.admission.admit(kit.Handler(accept, d.decode, encode))))))
 	mux.Handle("OPTIONS /v1/events", observer.Route("/v1/events", preflight(keys)))
-	mux.Handle("/v1/events", shared(keys, kit.MethodNotAllowed(http.MethodPost)))
-	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
+	mux.Handle("/v1/events", shared(keys, kit.MethodNotAllowed(allowed)))
+	kit.ServeOpenAPI(mux)
 	mux.Handle("/", kit.NotFound())
 	return mux
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/theeye-dev/theeye/api/apikey"
 	"github.com/theeye-dev/theeye/api/registry"
+	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
 // refused checks a problem document that asks to try again.
@@ -131,10 +132,16 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		if got.status != c.status || got.Code != c.code || got.Status != c.status || got.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s %s answered %d %s", c.method, c.path, got.status, got.body)
 		}
-		if allow := got.header.Get("Allow"); (c.status == 405) != (allow == "POST") {
+		if allow := got.header.Get("Allow"); (c.status == 405) != (allow == "OPTIONS, POST") {
 			t.Errorf("%s %s: Allow %q", c.method, c.path, allow)
 		}
 	}
+}
+
+// TestMethods: every path has the methods that are documented, and says so.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	testenv.Methods(t, newDoor(t).url, "ingest")
 }
 
 func TestNotReadyBeforeTheLogIsComplete(t *testing.T) {

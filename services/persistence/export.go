@@ -40,6 +40,7 @@ type exportQuestion struct {
 	Query
 	coding string // of the answer: gzip, zstd or none
 	again  func(context.Context, Scope) (Scope, error)
+	head   bool // only the header is asked for
 }
 
 func (e *exporter) begin(ctx context.Context, q exportQuestion) (*export, error) {
@@ -70,6 +71,9 @@ func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 	tellPartial(w, x.partial())
 	if x.coding != "" {
 		header.Set("Content-Encoding", x.coding)
+	}
+	if x.head {
+		return nil
 	}
 	if err := x.stream(ctx, w); err != nil {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for: a client must not take it for whole
@@ -185,7 +189,7 @@ func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQue
 	if err := q.resume(listExport); err != nil {
 		return exportQuestion{}, err
 	}
-	x := exportQuestion{Query: q, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
+	x := exportQuestion{Query: q, head: req.Method == http.MethodHead, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
 	err = x.checkFormat()
 	return x, err
 }

@@ -64,7 +64,7 @@ func Handler(r *Reader, observer *kit.Observer) *http.ServeMux {
 	handleRetention(mux, r, observer)
 	handleBacklog(mux, r, observer)
 	handleStream(mux, r, observer)
-	mux.Handle("GET /openapi.yaml", kit.OpenAPI())
+	kit.ServeOpenAPI(mux)
 	mux.Handle("/", kit.NotFound())
 	return mux
 }

@@ -47,6 +47,7 @@ type listening struct {
 	again func(context.Context, Scope) (Scope, error)
 	every time.Duration // between two looks at the right
 	now   func() time.Time
+	head  bool // asks for the header alone
 
 	ear   *ear
 	leave func()
@@ -74,7 +75,7 @@ func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listenin
 	if err != nil {
 		return nil, err
 	}
-	l := &listening{now: r.Now, choice: choice{Query: q}, again: r.again(req, VerbWatch, &q)}
+	l := &listening{now: r.Now, head: req.Method == http.MethodHead, choice: choice{Query: q}, again: r.again(req, VerbWatch, &q)}
 	l.by, l.every = listenerOf(who)
 	l.whole = l.by == uuid.Nil || q.scope().All
 	if listed {
@@ -159,6 +160,9 @@ func encodeStream(ctx context.Context, w http.ResponseWriter, l *listening) erro
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would collect what is small
 	tellPartial(w, l.partial())
+	if l.head {
+		return nil
+	}
 	out.begin()
 	err := l.tell(ctx, out)
 	if !errors.Is(err, errGone) && ctx.Err() == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
@@ -68,8 +69,12 @@ func Exact(next http.Handler) http.Handler {
 	})
 }
 
-// MethodNotAllowed answers 405 as a problem document.
+// MethodNotAllowed answers 405 as a problem document. allow lists methods with commas; with GET there is HEAD, as
+// http.ServeMux has it.
 func MethodNotAllowed(allow string) http.Handler {
+	if methods := strings.Split(allow, ", "); slices.Contains(methods, http.MethodGet) && !slices.Contains(methods, http.MethodHead) {
+		allow = strings.Replace(allow, http.MethodGet, http.MethodGet+", "+http.MethodHead, 1)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
 		fault.Write(w, fault.New(fault.CodeMethod, r.Method+" is not allowed here; use "+allow))

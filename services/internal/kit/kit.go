@@ -92,10 +92,12 @@ func DecodeJSON(r *http.Request, limit int64, into any) error {
 	return nil
 }
 
-// OpenAPI serves the HTTP contract.
-func OpenAPI() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// ServeOpenAPI serves the HTTP contract at its path.
+func ServeOpenAPI(mux *http.ServeMux) {
+	const path = "/openapi.yaml"
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(api.OpenAPI) // the client may have gone
 	})
+	mux.Handle(path, MethodNotAllowed(http.MethodGet))
 }

@@ -120,7 +120,7 @@ func TestNotFoundAndMethodNotAllowed(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 	w = ask(kit.MethodNotAllowed("GET, PUT"), "POST", "/x")
-	if p := problem(t, w); p.Code != fault.CodeMethod || !strings.Contains(p.Detail, "POST") || w.Header().Get("Allow") != "GET, PUT" ||
+	if p := problem(t, w); p.Code != fault.CodeMethod || !strings.Contains(p.Detail, "POST") || w.Header().Get("Allow") != "GET, HEAD, PUT" ||
 		w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("got %+v %s", p, w.Header())
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/theeye-dev/theeye/services/internal/kit"
 )
 
 // probeTimeout is how long one check may take: a broken server shows within seconds.
@@ -52,6 +54,9 @@ func (h Health) Register(mux *http.ServeMux, detail bool) {
 		}
 		_ = json.NewEncoder(w).Encode(answer) // the client may have gone
 	})
+	for _, path := range []string{"/healthz", "/readyz"} {
+		mux.Handle(path, kit.MethodNotAllowed(http.MethodGet))
+	}
 }
 
 func (h Health) run(ctx context.Context, full bool) (results []checkResult, ready bool) {

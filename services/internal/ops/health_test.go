@@ -92,7 +92,7 @@ func TestHealthBesideAnotherHandler(t *testing.T) {
 	h.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	Health{}.Register(h, true)
 	for target, want := range map[string]int{
-		"GET /healthz": 200, "GET /readyz": 200, "GET /": 418, "GET /v1/events": 418, "POST /readyz": 418, "GET /metrics": 418,
+		"GET /healthz": 200, "GET /readyz": 200, "GET /": 418, "GET /v1/events": 418, "POST /readyz": 405, "PUT /healthz": 405, "GET /metrics": 418,
 	} {
 		w := httptest.NewRecorder()
 		method, path, _ := strings.Cut(target, " ")

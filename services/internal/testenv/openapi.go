@@ -19,6 +19,7 @@ import (
 // would compile a schema anew for every body, which costs most of a millisecond: bodies are checked by the JSON Schema
 // library that it uses itself.
 type openAPI struct {
+	document *openapi3.T
 	router   routers.Router
 	compiler *jsonschema.Compiler
 	mutex    sync.Mutex                    // of the compiler
@@ -52,7 +53,7 @@ func readOpenAPI() (*openAPI, error) {
 	if err := compiler.AddResource(documentURL, tree); err != nil {
 		return nil, fmt.Errorf("add: %w", err)
 	}
-	return &openAPI{router: router, compiler: compiler, compiled: map[string]*jsonschema.Schema{}}, nil
+	return &openAPI{document: document, router: router, compiler: compiler, compiled: map[string]*jsonschema.Schema{}}, nil
 }
 
 // documentURL names the document to the compiler; nothing is loaded from it.
