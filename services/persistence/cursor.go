@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -69,7 +71,7 @@ func parsePosition(b []byte) (*Position, error) {
 // parsePlaceTime reads the time that a place begins with, which PostgreSQL must be able to hold.
 func parsePlaceTime(b []byte) (time.Time, error) {
 	t := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-	if year := t.Year(); year < 1 || year > 9999 {
+	if year := t.Year(); year < firstYear || year > lastYear {
 		return t, errCursor
 	}
 	return t, nil
@@ -101,15 +103,19 @@ func parseSessionPosition(b []byte) (*sessionPosition, error) {
 }
 
 // digest is of all that decides which rows a list has, and in which order. How many of them a page has and what of them is
-// shown does not; nor does, where no application is named, whose rows the sender may read: who may read more by now, or
-// less, goes on where they were, and a cursor tells nobody of it.
+// shown does not; nor does, where no application is named, whose rows the sender may read, be it their own application's:
+// who may read more by now, or less, goes on where they were, and a cursor tells nobody of it.
 func (q *Query) digest() [digestBytes]byte {
+	var named uuid.UUID
+	if q.reference != "" {
+		named = q.Application
+	}
 	properties := make([]string, len(q.Properties))
 	for i, p := range q.Properties {
 		properties[i] = fmt.Sprintf("%q %q %q", p.path, p.operator, p.value)
 	}
 	slices.Sort(properties)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %t %q %d %d %q %t %t", q.Application, q.ascending(),
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %t %q %d %d %q %t %t", named, q.ascending(),
 		[]string{q.SessionID, q.Category, q.Name, q.Code, q.Stage, q.State}, q.From.UnixMicro(), q.To.UnixMicro(), properties, q.DryRun, q.dryGiven))
 	return [digestBytes]byte(sum[:])
 }

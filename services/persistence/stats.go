@@ -21,6 +21,8 @@ const (
 	lastDay, lastMonth = 24 * time.Hour, 30 * day
 	// maxCounted bounds what is summed up for an answer: a year by the day, and more.
 	maxCounted = 400 * day
+	// firstYear and lastYear are those of times that are written as RFC 3339 has them, and read (event.ParseTimestamp).
+	firstYear, lastYear = 1, 9999
 )
 
 // StatsQuery is what a question for counts says beside its filters.
@@ -91,15 +93,20 @@ func (q *Query) timed(now time.Time) error {
 		q.To = now
 	}
 	q.To = q.To.UTC().Add(length - 1).Truncate(length)
+	if q.To.Year() > lastYear {
+		return fault.OfParameter("to", fault.New(fault.CodeParameter, "to must be at most the beginning of the last "+s.Bucket+" of the year 9999: a bucket is counted to its end"))
+	}
 	if q.From.IsZero() {
 		q.From = q.To.Add(-span)
 	}
 	q.From = q.From.UTC().Truncate(length)
 	switch {
+	case q.From.Year() < firstYear:
+		return fault.OfParameter("to", fault.New(fault.CodeParameter, "to must be "+span.String()+" after the beginning of the year 1, where from is not given"))
 	case !q.From.Before(q.To):
-		return fault.New(fault.CodeParameter, "from must be before to, which is now where it is not given")
+		return fault.OfParameter("from", fault.New(fault.CodeParameter, "from must be before to, which is now where it is not given"))
 	case q.To.Sub(q.From) > maxCounted:
-		return fault.New(fault.CodeParameter, fmt.Sprintf("from and to may be %d days apart", maxCounted/day))
+		return fault.OfParameter("from", fault.New(fault.CodeParameter, fmt.Sprintf("from and to may be %d days apart", maxCounted/day)))
 	}
 	return nil
 }

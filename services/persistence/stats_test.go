@@ -124,3 +124,56 @@ func TestTypesAreBounded(t *testing.T) {
 	f.insert(f.request(shop, typed("again", "s", "page", "name 1", time.Now())))
 	f.same("of a known one", 2, f.count("SELECT sum(events) FROM persistence.type_usage WHERE name = 'name 1'"))
 }
+
+// TestEdgesOfTime: at either end of the time that can be written every list finds nothing, or says what is wrong; and no
+// answer has a time that RFC 3339 has not.
+func TestEdgesOfTime(t *testing.T) {
+	t.Parallel()
+	a := newAudience(t)
+	a.insert(a.request(shop, item("e", "s", ""), refused("{}", "field.missing")))
+	last, first := "9999-12-31T23:59:59Z", "0001-01-01T00:00:00.000001Z"
+	for _, path := range []string{"/v1/events?", "/v1/events?category=page&", "/v1/events?session_id=s&", "/v1/sessions?", "/v1/sessions?name=view&", "/v1/failures?", "/v1/export?", "/v1/stream?"} {
+		for query, want := range map[string]int{
+			"from=" + first + "&to=" + last: 200, "from=" + last: 200, "to=" + first: 200,
+			"from=" + url.QueryEscape("9999-12-31T23:59:59+23:59"): 200, "to=" + url.QueryEscape("0001-01-01T00:00:01-23:59"): 200,
+			"to=9999-12-31T23:59:59-23:59": 400, "from=" + url.QueryEscape("0001-01-01T00:00:00+23:59"): 400,
+			"from=0000-01-01T00:00:00Z": 400, "to=0000-12-31T23:59:59Z": 400, "to=10000-01-01T00:00:00Z": 400, "from=0001-01-01T00:00:00Z": 400,
+		} {
+			if status, body := a.firstOf(path + query); status != want {
+				t.Errorf("%s%s is answered %d %s, want %d", path, query, status, body, want)
+			}
+		}
+	}
+	for query, says := range map[string]string{
+		"to=" + last: "to must be at most", "bucket=day&to=" + last: "the last day of the year 9999", "from=9999-12-31T23:30:00Z&to=" + last: "the last hour of the year 9999",
+		"to=" + first: "24h0m0s after the beginning of the year 1", "bucket=day&to=" + first: "720h0m0s after", "from=" + first: "400 days", "to=0000-01-01T00:00:00Z": "no such day",
+		"from=" + last: "from must be before to",
+	} {
+		status, body := a.firstOf("/v1/stats?" + query)
+		if status != http.StatusBadRequest || !strings.Contains(body, says) || !strings.Contains(body, `"parameter":"`) {
+			t.Errorf("%s is answered %d %s, want %q", query, status, body, says)
+		}
+	}
+	for _, query := range []string{"to=9999-12-31T23:00:00Z", "bucket=day&to=9999-12-31T00:00:00Z", "from=" + first + "&to=0001-01-02T00:00:00Z", "bucket=day&to=0001-01-31T00:00:00Z"} {
+		status, body := a.firstOf("/v1/stats?" + query)
+		var stats Stats
+		if err := json.Unmarshal([]byte(body), &stats); err != nil || status != http.StatusOK {
+			t.Errorf("%s is answered %d %s", query, status, body)
+		}
+		for _, edge := range []string{stats.From, stats.To} {
+			if _, err := time.Parse(time.RFC3339, edge); err != nil {
+				t.Errorf("%s: %v", query, err)
+			}
+		}
+	}
+}
+
+// firstOf asks as an admin; of a stream it does not wait for the body.
+func (a *audience) firstOf(path string) (status int, body string) {
+	a.Helper()
+	if query, ok := strings.CutPrefix(path, "/v1/stream?"); ok {
+		return a.open(a.Context(), a.url, adminToken, query, "").StatusCode, "" //nolint:bodyclose // its cleanup does
+	}
+	status, answer := a.raw(a.url, adminToken, path)
+	return status, string(answer)
+}
