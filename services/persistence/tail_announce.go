@@ -44,6 +44,7 @@ type Announcer struct {
 
 	mu      sync.Mutex
 	count   int64 // outcomes so far
+	known   int64 // of them, what Redis has taken, and what was lost and is told
 	average int   // bytes of an entry
 	rest    time.Duration
 	resting time.Time // until then
@@ -81,7 +82,9 @@ func (a *Announcer) Announce(ctx context.Context, settled []*record) {
 	}
 	if err != nil {
 		a.lost.Add(ctx, a.count-before)
+		return
 	}
+	a.known = a.count
 }
 
 // tire takes a rest after a failure, and logs the first of several.
@@ -130,11 +133,15 @@ func (a *Announcer) append(ctx context.Context, entries []tailEntry) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout*time.Duration(1+size>>20))
 	defer cancel()
 	_, err := a.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, e := range entries {
+		for i, e := range entries {
+			known := e.before
+			if i == 0 { // what is between is lost, and told with this entry
+				known = a.known
+			}
 			a.average = max(1, (3*a.average+len(e.lines))/4)
 			p.XAdd(ctx, &redis.XAddArgs{
 				Stream: TailKey, MaxLen: int64(min(tailEntries, max(1, tailBytes/max(a.average, len(e.lines))))), Approx: true,
-				Values: []any{tailWriter, a.writer, tailCount, e.before, tailTold, bytes.TrimSuffix(e.lines, []byte("\n"))},
+				Values: []any{tailWriter, a.writer, tailCount, e.before, tailKnown, known, tailTold, bytes.TrimSuffix(e.lines, []byte("\n"))},
 			})
 		}
 		return nil

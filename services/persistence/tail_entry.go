@@ -16,6 +16,7 @@ import (
 const (
 	tailWriter = "w" // who wrote it, a new name after each start
 	tailCount  = "n" // how many outcomes that writer had announced, or tried to, before this entry
+	tailKnown  = "k" // how many of them it knows to be on the stream, or to have been: for who has read none of them
 	tailTold   = "d" // the messages, a line of JSON each
 
 	tailErased = "e" // a member of the log of erasures
@@ -50,7 +51,8 @@ func (t *Tail) news(entries []redis.XMessage) (came news) {
 }
 
 // messagesOf decodes an entry that stands at a place. When its writer has counted further than what was read of it, what is
-// between is lost. Every line has a message, for who comes back with the place of one.
+// between is lost; of a writer of which nothing was read yet, what it knows itself to be. Every line has a message, for who
+// comes back with the place of one.
 func (t *Tail) messagesOf(entry redis.XMessage, at place) []message {
 	writer, _ := entry.Values[tailWriter].(string)
 	text, _ := entry.Values[tailTold].(string)
@@ -59,7 +61,11 @@ func (t *Tail) messagesOf(entry redis.XMessage, at place) []message {
 		return nil // not ours
 	}
 	var messages []message
-	if expected, known := t.writers[writer]; known && count > expected {
+	expected, known := t.writers[writer]
+	if !known {
+		expected = knownOf(entry, count)
+	}
+	if count > expected {
 		messages = append(messages, message{place: at, lost: count - expected})
 	}
 	for line := range strings.Lines(text) {
@@ -74,6 +80,16 @@ func (t *Tail) messagesOf(entry redis.XMessage, at place) []message {
 	}
 	t.writers[writer] = count
 	return messages
+}
+
+// knownOf reads how many outcomes the writer of an entry knew to be on the stream before it; one of a release that does not
+// say so has lost nothing that anybody could tell.
+func knownOf(entry redis.XMessage, count int64) int64 {
+	known, err := strconv.ParseInt(fmt.Sprint(entry.Values[tailKnown]), 10, 64)
+	if err != nil || known < 0 {
+		return count
+	}
+	return known
 }
 
 // messageOf decodes a line; one of a release that writes otherwise is nothing but its place.

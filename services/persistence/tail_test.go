@@ -189,6 +189,37 @@ func TestTailThatCannotBeWritten(t *testing.T) {
 	a.same("told who may read one application", []string{`missed {"reason":"lost"}`, "stored after"}, own.told(2))
 }
 
+// TestTailTellsOfTheFirstThatIsLost: listeners are told what a writer lost before it wrote anything at all, by replicas that
+// have followed, and by those that come later; and nobody is told anything of a writer of which nothing is missing.
+func TestTailTellsOfTheFirstThatIsLost(t *testing.T) {
+	t.Parallel()
+	a := newAudience(t)
+	s := a.stream(a.url, adminToken, "", "")
+	a.must(a.redis.Set(t.Context(), TailKey, "in the way", 0).Err())
+	a.same("stored", Outcomes{Stored: 3}, a.insert(a.request(shop, item("x", "s", ""), item("y", "s", ""), item("z", "s", ""))))
+	a.must(a.redis.Del(t.Context(), TailKey).Err())
+	a.announcer.mu.Lock()
+	a.announcer.resting = time.Time{}
+	a.announcer.mu.Unlock()
+	a.mark(shop, "after")
+	want := []string{`missed {"reason":"lost","count":3}`, "stored after"}
+	a.same("told", want, s.told(2))
+	a.announce(a.store, "second") // which has lost nothing
+	a.mark(shop, "of another")
+	a.same("told of another writer", []string{"stored of another"}, s.told(1))
+	late := a.another()
+	a.same("remembered by who comes later", append(want, "stored of another"), a.stream(late.url, adminToken, "", placeAt(time.Now().Add(-seenFor)).String()).told(3))
+
+	a.must(a.redis.XTrimMaxLen(t.Context(), TailKey, 0).Err())
+	a.store.Announce = a.announcer.Announce
+	a.mark(shop, "more")
+	a.same("told", []string{"stored more"}, s.told(1))
+	third := a.another()
+	messages := 0
+	a.awaitTail(third.tail, "what is left was read", func() bool { messages = len(third.tail.messages); return messages > 0 })
+	a.same("messages of a writer whose first entries are trimmed", 1, messages)
+}
+
 // TestTailIsBounded in Redis and in memory, and tells who comes late, or reads too slowly.
 func TestTailIsBounded(t *testing.T) {
 	t.Parallel()
