@@ -15,6 +15,8 @@ type Access struct {
 	All          bool    `json:"all"`
 	Applications []Grant `json:"applications"`
 	Partial      bool    `json:"partial"` // there are more of them
+	// Unlisted verbs are in no Grant: with what they are allowed is too much to be told of all. Ask about one application.
+	Unlisted []string `json:"unlisted"`
 }
 
 // Grant is what may be done with an application's events.

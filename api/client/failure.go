@@ -67,6 +67,7 @@ type Replay struct {
 	Codes       map[string]int64 `json:"codes"`
 	RequestedAt time.Time        `json:"requested_at"`
 	FinishedAt  time.Time        `json:"finished_at"` // zero: it runs
+	Yours       bool             `json:"yours"`       // it was begun with this key
 }
 
 // Failures asks with the parameters of GET /v1/failures, the newest first, as Events does.

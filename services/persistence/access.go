@@ -72,6 +72,8 @@ type sender interface {
 	one(ctx context.Context, verb Verb, reference string) (uuid.UUID, error)
 	// permitted finds all that the sender may do something with, which can be nothing.
 	permitted(ctx context.Context, verb Verb) (Scope, error)
+	// sees finds the scope within which the sender may do something with one thing; none: they may not, or it is not there.
+	sees(ctx context.Context, verb Verb, of owned) (Scope, error)
 	// everywhere answers nil when the sender may do it with all applications, those that are deleted, too.
 	everywhere(ctx context.Context, verb Verb) error
 	// missing is the fault of a sender who may do something with no application at all.

@@ -24,6 +24,8 @@ type Access struct {
 	All          bool    `json:"all"`
 	Applications []Grant `json:"applications"`      // by namespace and name
 	Partial      bool    `json:"partial,omitempty"` // there are more of them
+	// Unlisted verbs are not among those of Applications: where they are allowed is too much to be found out. It is for one.
+	Unlisted []Verb `json:"unlisted,omitempty"`
 }
 
 // Grant is what may be done with an application's events.
@@ -80,19 +82,17 @@ func (r *Reader) decodeAccess(ctx context.Context, req *http.Request) (q accessQ
 	return q, err
 }
 
-// access looks at each verb by itself.
+// access looks at each verb by itself: what is too much to be found out of one says nothing of the others.
 func (r *Reader) access(ctx context.Context, q accessQuestion) (Access, error) {
 	answer := Access{Applications: []Grant{}}
 	answer.User, answer.Kind = q.who.who()
 	scopes := make([]Scope, len(verbs()))
 	for i, verb := range verbs() {
 		var err error
-		if q.application == "" {
-			scopes[i], err = q.who.permitted(ctx, verb)
-		} else if scopes[i], err = askedScope(ctx, q.who, verb, q.application); forbidden(err) {
-			err = nil
-		}
-		if err != nil {
+		switch scopes[i], err = r.granted(ctx, q, verb); {
+		case isTooWide(err):
+			answer.Unlisted = append(answer.Unlisted, verb)
+		case err != nil:
 			return answer, err
 		}
 	}
@@ -114,6 +114,18 @@ func (r *Reader) access(ctx context.Context, q accessQuestion) (Access, error) {
 		answer.Applications = answer.Applications[:maxListed]
 	}
 	return answer, nil
+}
+
+// granted is with which of the applications that are asked for the sender may do something.
+func (r *Reader) granted(ctx context.Context, q accessQuestion, verb Verb) (Scope, error) {
+	if q.application == "" {
+		return q.who.permitted(ctx, verb)
+	}
+	scope, err := askedScope(ctx, q.who, verb, q.application)
+	if forbidden(err) {
+		err = nil
+	}
+	return scope, err
 }
 
 // grantOf collects the verbs whose scopes have an application.

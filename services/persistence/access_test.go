@@ -27,7 +27,7 @@ import (
 //
 // list, session and watch name no application. The others name web-shop in the namespace home, web-log in another one,
 // the deleted one, one that never was by UID, and by name elsewhere and at home. A Failure of web-shop is got, replayed for
-// the look of it, and discarded; replay-all names no application. never is the usage and the policy of one that never was.
+// the look of it, and discarded: for this what is given for it by name suffices; replay-all names no application. never is the usage and the policy of one that never was.
 const whoMayRead = `
 sender      list  session watch  list-S get-S  usage-S watch-S list-B get-B  list-L unknown elsewhere at-home  erase-s erase-a retention failure-S dry-S   discard-S replay-all backlog   usage-L  never
 admin       SBLI  SBLI    ok     S      S      ok      ok      B      B      L      ok      400       400      ok      ok      SBLI      S         ok      ok        ok         ok        ok       404
@@ -43,7 +43,7 @@ home        S~    S~      ok~    S      S      ok      ok      list!  get!   lis
 editor      S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! ok      list!     S         ok      ok        400        list!     get!     get!
 abroad      BI~   BI~     ok~    list!  get!   get!    watch!  B      B      list!  list!   list!     list!    delete! delete! list!     404       404     404       400        list!     get!     get!
 lister      S~    get!    watch! S      get!   get!    watch!  list!  get!   list!  list!   list!     400      delete! delete! list!     get!      get!    get!      update!    list!     get!     get!
-named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!     get!     get!
+named       list! get!    watch! S      S      ok      ok      list!  get!   list!  list!   list!     list!    delete! delete! list!     S         ok      update!   update!    list!     get!     get!
 nothing     list! get!    watch! list!  get!   get!    watch!  list!  get!   list!  list!   list!     list!    delete! delete! list!     get!      get!    get!      update!    list!     get!     get!
 for-theeye  S~    S~      ok~    S      S      ok      ok      list!  get!   list!  list!   list!     400      delete! delete! list!     S         ok      update!   update!    list!     get!     get!
 for-auth    401   401     401    401    401    401     401     401    401    401    401     401       401      401     401     401       401       401     401       401        401       401      401

@@ -15,7 +15,7 @@ import (
 // failureQuestion asks for one Failure.
 type failureQuestion struct {
 	id    uuid.UUID
-	scope Scope  // whose it must be
+	scope Scope  // whose it must be, once that is found out
 	who   sender // asks
 }
 

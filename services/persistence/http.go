@@ -146,14 +146,19 @@ func (r *Reader) question(ctx context.Context, who sender, given map[string]stri
 	if err != nil {
 		return q, err
 	}
-	user, kind := who.who()
-	q.asker = string(kind) + " " + user
+	q.asker = askerOf(who)
 	scope, err := askedScope(ctx, who, verb, q.reference)
 	q.within(scope)
 	if q.reference != "" {
 		err = fault.OfParameter("application", err)
 	}
 	return q, err
+}
+
+// askerOf is who asks: of which kind, and their name.
+func askerOf(who sender) string {
+	user, kind := who.who()
+	return string(kind) + " " + user
 }
 
 // reply writes JSON as it was stored: <, > and & are not escaped.

@@ -49,7 +49,7 @@ func (p *Postgres) requestReplay(ctx context.Context, q Query, now time.Time) (r
 		rows, err := tx.Query(ctx, `
 			INSERT INTO persistence.replays (id, application, code, stage, since, until, dry_run, total, after_at, after_sequence, requested_at, asker)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING `+replayFields,
-			uuid.New(), optionalID(q.Application), q.Code, q.Stage, optionalTime(q.From), q.To, q.DryRun, total, q.From, [16]byte{}, now, q.askerDigest())
+			uuid.New(), optionalID(q.Application), q.Code, q.Stage, optionalTime(q.From), q.To, q.DryRun, total, q.From, [16]byte{}, now, askerDigest(q.asker))
 		if err != nil {
 			return err
 		}
@@ -63,8 +63,8 @@ func (p *Postgres) requestReplay(ctx context.Context, q Query, now time.Time) (r
 }
 
 // askerDigest tells askers apart, and not who they are.
-func (q *Query) askerDigest() []byte {
-	sum := sha256.Sum256([]byte(q.asker))
+func askerDigest(asker string) []byte {
+	sum := sha256.Sum256([]byte(asker))
 	return sum[:]
 }
 
@@ -73,7 +73,7 @@ func (q *Query) admit(ctx context.Context, tx pgx.Tx) error {
 	var running, asked int64
 	err := tx.QueryRow(ctx, `
 		SELECT count(*) FILTER (WHERE application IS NOT DISTINCT FROM $1), count(*) FILTER (WHERE asker = $2)
-		FROM persistence.replays WHERE state = 'running' AND dry_run = $3`, optionalID(q.Application), q.askerDigest(), q.DryRun).Scan(&running, &asked)
+		FROM persistence.replays WHERE state = 'running' AND dry_run = $3`, optionalID(q.Application), askerDigest(q.asker), q.DryRun).Scan(&running, &asked)
 	switch {
 	case err != nil:
 		return err
@@ -94,7 +94,7 @@ func (q *Query) forgetReplays(ctx context.Context, tx pgx.Tx) error {
 	c.add("dry_run = %s", q.DryRun)
 	recorded := replaysRecorded
 	if q.DryRun {
-		c.add("asker IS NOT DISTINCT FROM %s", q.askerDigest())
+		c.add("asker IS NOT DISTINCT FROM %s", askerDigest(q.asker))
 		recorded = askedRecorded
 	}
 	_, err := tx.Exec(ctx, fmt.Sprintf(`

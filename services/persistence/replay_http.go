@@ -26,7 +26,7 @@ func handleReplays(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 	mux.Handle("GET "+all, observer.Route(all, kit.Handler(retried(r.Store.Replays), r.decodeReplays, reply[ReplayPage])))
 	mux.Handle("POST "+all, observer.Route(all, kit.Handler(retried(r.Replays.Begin), r.decodeBegin, encodeBegun)))
 	mux.Handle(all, kit.MethodNotAllowed(http.MethodGet+", "+http.MethodPost))
-	serve(mux, observer, http.MethodGet, one, kit.Handler(retried(r.Store.Replay), r.decodeReplay, reply[*Replay]))
+	serve(mux, observer, http.MethodGet, one, kit.Handler(retried(r.replay), r.decodeReplay, reply[*Replay]))
 	serve(mux, observer, http.MethodPost, one+"/cancel", kit.Handler(retried(r.cancel), r.decodeReplay, reply[*Replay]))
 }
 
@@ -47,7 +47,7 @@ func (r *Reader) decodeFailures(ctx context.Context, req *http.Request) (Query, 
 	return q, err
 }
 
-// decodeFailure reads which one is asked for, of those that the sender may get.
+// decodeFailure reads which one is asked for. Whether the sender may get it is found out where it is looked for.
 func (r *Reader) decodeFailure(ctx context.Context, req *http.Request) (q failureQuestion, err error) {
 	if q, err = r.failureOf(ctx, req); err == nil {
 		_, err = kit.Parameters(req)
@@ -59,14 +59,8 @@ func (r *Reader) failureOf(ctx context.Context, req *http.Request) (q failureQue
 	if q.who, err = r.sender(ctx, req); err != nil {
 		return q, err
 	}
-	if q.scope, err = span(ctx, q.who, VerbGet); err != nil {
-		return q, err
-	}
-	if err = bodiless(req); err != nil {
-		return q, err
-	}
-	q.id, err = failureID(req)
-	return q, err
+	q.id = pathUUID(req)
+	return q, bodiless(req)
 }
 
 // bodiless refuses a body: who sends dry_run in one must not have it left out.
@@ -77,18 +71,39 @@ func bodiless(req *http.Request) error {
 	return nil
 }
 
-// failureID reads the id in a path. What is none is no Failure's.
-func failureID(req *http.Request) (uuid.UUID, error) {
+// pathUUID reads the id in a path. What is none is nothing's: uuid.Nil.
+func pathUUID(req *http.Request) uuid.UUID {
 	text := req.PathValue("id")
-	id, err := uuid.Parse(text)
-	if err != nil || id.String() != text {
-		return uuid.Nil, errNoFailure
+	if id, err := uuid.Parse(text); err == nil && id.String() == text {
+		return id
 	}
-	return id, nil
+	return uuid.Nil
+}
+
+// gets narrows a question to where the sender may get the Failure, or tells that there is none for them. It returns whose
+// it is.
+func (r *Reader) gets(ctx context.Context, q *failureQuestion) (of owned, err error) {
+	of, err = r.Store.ownerOf(ctx, "SELECT application FROM persistence.failures WHERE sequence = $1", q.id)
+	if err == nil {
+		q.scope, err = scopeFor(ctx, q.who, VerbGet, of, errNoFailure)
+	}
+	return of, err
+}
+
+// changes is gets for who may also say what becomes of it.
+func (r *Reader) changes(ctx context.Context, q *failureQuestion) error {
+	of, err := r.gets(ctx, q)
+	if err == nil {
+		err = may(ctx, q.who, VerbUpdate, of.application)
+	}
+	return err
 }
 
 // failure shows one with the schema that refused it, and whether it is the one of today's policy, as far as that is known.
 func (r *Reader) failure(ctx context.Context, q failureQuestion) (*Failure, error) {
+	if _, err := r.gets(ctx, &q); err != nil {
+		return nil, err
+	}
 	f, err := r.Store.Failure(ctx, q)
 	switch {
 	case err != nil:
@@ -130,31 +145,21 @@ func (r *Reader) decodeReplayOne(ctx context.Context, req *http.Request) (q oneR
 
 // replayOne replays a Failure, or tells whoever may get it what would become of it.
 func (r *Reader) replayOne(ctx context.Context, q oneReplay) (*Attempt, error) {
-	if !q.dryRun {
-		if err := r.changes(ctx, q.failureQuestion); err != nil {
-			return nil, err
-		}
+	allowed := r.changes
+	if q.dryRun {
+		allowed = func(ctx context.Context, q *failureQuestion) error { _, err := r.gets(ctx, q); return err }
+	}
+	if err := allowed(ctx, &q.failureQuestion); err != nil {
+		return nil, err
 	}
 	return r.Replays.One(ctx, q)
 }
 
 func (r *Reader) discard(ctx context.Context, q failureQuestion) (struct{}, error) {
-	if err := r.changes(ctx, q); err != nil {
+	if err := r.changes(ctx, &q); err != nil {
 		return struct{}{}, err
 	}
 	return r.Replays.Discard(ctx, q)
-}
-
-// changes answers nil when the sender, who may get a Failure, may also say what becomes of it.
-func (r *Reader) changes(ctx context.Context, q failureQuestion) error {
-	f, err := r.Store.Failure(ctx, q)
-	switch {
-	case err != nil:
-		return err
-	case f == nil:
-		return errNoFailure
-	}
-	return may(ctx, q.who, VerbUpdate, f.Application)
 }
 
 // decodeBegin reads which Failures are to be replayed. A dry run is for whoever may list them.
@@ -194,35 +199,51 @@ func (r *Reader) decodeReplays(ctx context.Context, req *http.Request) (Query, e
 	return q, err
 }
 
-// decodeReplay reads which one is asked for, of those that the sender may list.
+// decodeReplay reads which one is asked for. Whether the sender may list it is found out where it is looked for.
 func (r *Reader) decodeReplay(ctx context.Context, req *http.Request) (q replayQuestion, err error) {
 	if q.who, err = r.sender(ctx, req); err != nil {
-		return q, err
-	}
-	if q.scope, err = span(ctx, q.who, VerbList); err != nil {
 		return q, err
 	}
 	if _, err := kit.Parameters(req); err != nil {
 		return q, err
 	}
-	if err := bodiless(req); err != nil {
-		return q, err
-	}
-	text := req.PathValue("id")
-	if q.id, err = uuid.Parse(text); err != nil || q.id.String() != text {
-		err = errNoReplay
-	}
-	return q, err
+	q.id = pathUUID(req)
+	return q, bodiless(req)
 }
 
-// cancel ends a replay. A dry run may be ended by whoever may begin one.
+// found is a replay as its reader sees it, with the question narrowed to where they may list it.
+func (r *Reader) found(ctx context.Context, q *replayQuestion) (*Replay, error) {
+	of, err := r.Store.ownerOf(ctx, "SELECT application FROM persistence.replays WHERE id = $1", q.id)
+	if err != nil {
+		return nil, err
+	}
+	if q.scope, err = scopeFor(ctx, q.who, VerbList, of, errNoReplay); err != nil {
+		return nil, err
+	}
+	replay, err := r.Store.Replay(ctx, *q)
+	if err == nil {
+		replay.seenBy(askerOf(q.who))
+	}
+	return replay, err
+}
+
+func (r *Reader) replay(ctx context.Context, q replayQuestion) (*Replay, error) {
+	return r.found(ctx, &q)
+}
+
+// cancel ends a replay. A dry run may be ended by whoever has begun it, and any replay by whoever may update what it is of:
+// who may only read ends nobody else's.
 func (r *Reader) cancel(ctx context.Context, q replayQuestion) (*Replay, error) {
-	replay, err := r.Store.Replay(ctx, q)
-	if err == nil && !replay.DryRun {
+	replay, err := r.found(ctx, &q)
+	if err == nil && !(replay.DryRun && replay.Yours) {
 		err = may(ctx, q.who, VerbUpdate, replay.Application)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return r.Replays.Cancel(ctx, q)
+	ended, err := r.Replays.Cancel(ctx, q)
+	if err == nil {
+		ended.Yours = replay.Yours
+	}
+	return ended, err
 }

@@ -15,7 +15,7 @@ const (
 	// replayLock is the advisory lock of the chunk that is replayed now.
 	replayLock = 0x7468656579650007
 	// replayFields are those of a Replay.
-	replayFields = "id, state, dry_run, application, code, stage, since, until, total, done, outcomes, codes, requested_at, finished_at"
+	replayFields = "id, state, dry_run, application, code, stage, since, until, total, done, outcomes, codes, requested_at, finished_at, asker"
 )
 
 // replayJob is a replay as far as its next chunk needs it. One without an id is of a single Failure, and has no row.

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,10 @@ type Replay struct {
 	Codes       map[string]int64 `json:"codes"`    // why those that stay open do
 	RequestedAt string           `json:"requested_at"`
 	FinishedAt  string           `json:"finished_at,omitempty"`
+	Yours       bool             `json:"yours,omitempty"` // whoever reads it has begun it
 
 	requestedAt time.Time
+	asker       []byte // askerDigest of who began it; nil: a release before did not say
 }
 
 // ReplayPage is a page of replays, the newest first.
@@ -52,7 +55,7 @@ func scanReplay(row pgx.CollectableRow) (*Replay, error) {
 	var since, finished *time.Time
 	var until time.Time
 	err := row.Scan(&r.ID, &r.State, &r.DryRun, &r.Application, &r.Code, &r.Stage, &since, &until, &r.Total, &r.Done, &r.Outcomes, &r.Codes,
-		&r.requestedAt, &finished)
+		&r.requestedAt, &finished, &r.asker)
 	r.To, r.RequestedAt = event.FormatTimestamp(until), event.FormatTimestamp(r.requestedAt)
 	if since != nil {
 		r.From = event.FormatTimestamp(*since)
@@ -63,10 +66,13 @@ func scanReplay(row pgx.CollectableRow) (*Replay, error) {
 	return r, err
 }
 
+// seenBy notes whether whoever reads a replay has begun it.
+func (r *Replay) seenBy(asker string) { r.Yours = bytes.Equal(r.asker, askerDigest(asker)) }
+
 // replayQuestion asks for one replay.
 type replayQuestion struct {
 	id    uuid.UUID
-	scope Scope  // of whose Failures it must be
+	scope Scope  // of whose Failures it must be, once that is found out
 	who   sender // asks
 }
 
@@ -89,6 +95,7 @@ func (r *Replayer) Begin(ctx context.Context, q Query) (*Replay, error) {
 	if err != nil {
 		return nil, err
 	}
+	replay.seenBy(q.asker)
 	select {
 	case r.nudge <- struct{}{}:
 	default: // the worker was told already
@@ -150,6 +157,9 @@ func (p *Postgres) Replays(ctx context.Context, q Query) (ReplayPage, error) {
 	replays, more, err := collect(rows, q.Limit, scanReplay, func(**Replay) int { return 0 })
 	if err != nil {
 		return ReplayPage{}, fmt.Errorf("list replays: %w", err)
+	}
+	for _, r := range replays {
+		r.seenBy(q.asker)
 	}
 	page := ReplayPage{Replays: replays, Partial: q.partial()}
 	if more {

@@ -85,3 +85,16 @@ func TestFilter(t *testing.T) {
 		t.Errorf("the form shows %v", got)
 	}
 }
+
+// TestWhatIsOffered to somebody: what they may, and what nobody has found out, which the API decides when it is asked.
+func TestWhatIsOffered(t *testing.T) {
+	t.Parallel()
+	who := &access{Kind: "kubernetes", Unlisted: []string{"update"}, Applications: []member{{UID: "a", Verbs: []string{"get", "list"}}}}
+	for verb, want := range map[string][3]bool{
+		"get": {true, true, false}, "update": {true, true, true}, "delete": {false, false, false},
+	} {
+		if got := [3]bool{who.somewhere(verb), who.may(verb, "a"), who.may(verb, "b")}; got != want {
+			t.Errorf("%s is offered somewhere, for one that is listed and for another: %v, want %v", verb, got, want)
+		}
+	}
+}

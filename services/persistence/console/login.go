@@ -26,6 +26,8 @@ type access struct {
 	Kind         string   `json:"kind"` // admin, kubernetes or application
 	All          bool     `json:"all"`
 	Applications []member `json:"applications"`
+	// Unlisted verbs may be allowed for applications that are not said: only the API tells, when it is asked for one.
+	Unlisted []string `json:"unlisted"`
 }
 
 // member is an application that somebody may do something with.

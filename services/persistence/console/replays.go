@@ -24,6 +24,7 @@ type run struct {
 	Codes       map[string]int64 `json:"codes"`
 	RequestedAt string           `json:"requested_at"`
 	FinishedAt  string           `json:"finished_at"`
+	Yours       bool             `json:"yours"` // begun by whoever looks at it
 }
 
 // Running tells whether there is something to wait for.
@@ -112,7 +113,7 @@ func (c *Console) replay(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p.MayCancel = p.Running() && (p.DryRun || v.who.may("update", p.Application))
+	p.MayCancel = p.Running() && (p.DryRun && p.Yours || v.who.may("update", p.Application))
 	if v.fragment() {
 		return v.part(http.StatusOK, "replay", "progress", p)
 	}
