@@ -109,7 +109,8 @@ func (x *exporting) read(f *flow) (came bool, err error) {
 		if cursor == exportEnd {
 			return true, nil
 		}
-		if more := true; cursor == "" {
+		if cursor == "" {
+			var more bool
 			if cursor, more = x.take(record); !more {
 				return true, nil
 			}

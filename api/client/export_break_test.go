@@ -67,6 +67,7 @@ func TestExportBreaksAnywhere(t *testing.T) {
 }
 
 func breaksAnywhere(t *testing.T, format, coding string) {
+	t.Helper()
 	heads, rows, _ := rowsOf(format)
 	want := heads + rows[1] + "\n" + rows[2] + "\n" + rows[4] + "\n"
 	var cuts []int // of the next answers

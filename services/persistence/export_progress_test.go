@@ -82,7 +82,7 @@ func TestASparseExportIsNotSilent(t *testing.T) {
 		l.must(decoder.Decode(&e))
 		events = append(events, e)
 	}
-	if got := strings.Join(idsOf(events), " "); got != "10003 20007" || blank != 2 {
+	if got := strings.Join(idsOf(events), " "); got != "10003 20007" || blank != 3 {
 		t.Errorf("with %d blank lines: %s", blank, got)
 	}
 	rows, err := csv.NewReader(bytes.NewReader(l.silent(query + "&format=csv&select=id"))).ReadAll()
@@ -140,11 +140,11 @@ func (l *library) tellsProgress(query string) {
 	l.Helper()
 	_, body := l.export(shop, query+"&progress=true", "identity")
 	lines := strings.Split(strings.TrimSpace(string(body)), "\n")
-	if len(lines) != 5 || lines[4] != `{"progress":"end"}` {
+	if len(lines) != 6 || lines[5] != `{"progress":"end"}` {
 		l.Fatalf("lines %q", lines)
 	}
 	left := "10003 20007"
-	for _, line := range lines[:4] {
+	for _, line := range lines[:5] {
 		var told struct{ ID, Cursor, Progress string }
 		l.must(json.Unmarshal([]byte(line), &told))
 		left = strings.TrimSpace(strings.TrimPrefix(left, told.ID))
@@ -157,7 +157,7 @@ func (l *library) tellsProgress(query string) {
 	}
 	_, body = l.export(shop, query+"&progress=true&format=csv&select=id", "identity")
 	table := strings.Split(strings.TrimSpace(string(body)), "\n")
-	if len(table) != 6 || table[0] != "id,cursor" || strings.Contains(table[1], ",") || table[5] != "end" {
+	if len(table) != 7 || table[0] != "id,cursor" || strings.Contains(table[1], ",") || table[6] != "end" {
 		l.Errorf("table %q", table)
 	}
 	if status, body := l.raw(l.url, l.keys[shop], "/v1/export?progress=yes"); status != http.StatusBadRequest {
