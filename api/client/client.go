@@ -25,8 +25,8 @@ type Config struct {
 	// Transport carries the requests; whoever gives one closes its idle connections. Nil: one of the client's own, with
 	// the proxies of the environment and the system's certificates.
 	Transport http.RoundTripper
-	// Timeout is how long one try may take, from the connection to the end of the answer. Default 30 s, the time in
-	// which TheEye reads a body.
+	// Timeout is how long one try may take, from the connection to the end of the answer; of an export, how long nothing may
+	// come. Default 30 s, the time in which TheEye reads a body.
 	Timeout time.Duration
 	// RetryFor is how long Post tries again before it returns; its context may end it earlier. Default 1 min; negative:
 	// one try. Senders have GiveUpAfter.

@@ -68,7 +68,7 @@ func ExampleReader_Listen() {
 
 // ExportTo writes a file that any spreadsheet may open. The cursor goes on behind it another day.
 func ExampleReader_ExportTo() {
-	reader, closing := readerOf("text/csv", "id,name,cursor\ne-1,'=1+1,AAY1\n")
+	reader, closing := readerOf("text/csv", "id,name,cursor\ne-1,'=1+1,AAY1\nend\n")
 	defer closing()
 	cursor, err := reader.ExportTo(context.Background(), os.Stdout, url.Values{"format": {"csv"}, "select": {"id,name"}})
 	fmt.Println(cursor, err)

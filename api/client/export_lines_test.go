@@ -14,17 +14,19 @@ import (
 	"github.com/theeye-dev/theeye/api/client"
 )
 
-// exports answers an export that was asked for behind a cursor, compressed, and cut off if it is not whole.
+// exports answers an export that was asked for behind a cursor, compressed; if it is whole with its end, else cut off.
 func exports(cursor, text string, whole bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		if q.Get("cursor") != cursor || q.Get("name") != "n" || r.URL.Path != "/v1/export" || r.Header.Get("Accept-Encoding") != "gzip" {
+		if q.Get("cursor") != cursor || q.Get("name") != "n" || q.Get("progress") != "true" || r.URL.Path != "/v1/export" || r.Header.Get("Accept-Encoding") != "gzip" {
 			http.Error(w, "asked for "+r.URL.RequestURI(), http.StatusTeapot)
 			return
 		}
+		end := `{"progress":"end"}`
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		if strings.HasPrefix(q.Get("format"), "csv") {
 			w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+			end = "end"
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		coded := gzip.NewWriter(w)
@@ -34,7 +36,19 @@ func exports(cursor, text string, whole bool) http.HandlerFunc {
 		if !whole {
 			panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for
 		}
+		_, _ = io.WriteString(coded, end+"\n")
 		_ = coded.Close()
+	}
+}
+
+// ended is an export that ends as if it were whole, without its end.
+func ended(cursor string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("cursor") != cursor {
+			http.Error(w, "asked for "+r.URL.RequestURI(), http.StatusTeapot)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
 	}
 }
 
@@ -45,8 +59,10 @@ func TestExportGoesOn(t *testing.T) {
 		r := reader(t, answers{
 			problem(503, "service.unavailable"),
 			exports("", `{"id":"a","cursor":"1"}`+"\n"+`{"id":"b","cursor":"2"}`+"\n"+`{"id":"c","cur`, false),
-			exports("2", "", false),
-			exports("2", `{"id":"c","data":{"n":1.10},"cursor":"3"}`+"\n", true),
+			exports("2", "\n\n", false),
+			exports("2", `{"progress":"2a"}`+"\n"+`{"progress":"2b"}`+"\n"+`{"prog`, false),
+			ended("2b"), // as a proxy that speaks HTTP/1.0 passes a break on
+			exports("2b", `{"id":"c","data":{"n":1.10},"cursor":"3"}`+"\n", true),
 		})
 		var got []string
 		for e, err := range r.Export(t.Context(), url.Values{"name": {"n"}, "format": {"csv"}}) {
@@ -72,7 +88,9 @@ func TestExportTo(t *testing.T) {
 		table := url.Values{"name": {"n"}, "format": {"csv"}}
 		r := reader(t, answers{
 			exports("", "id,cursor\na,1\n\"b\n\"\"b,x\",2\n\"c\n", false),
-			exports("2", "id,cursor\n\"c\nc\",3\n", true),
+			exports("2", "id,cursor\n", false),
+			exports("2", "id,cursor\n2a\n", false),
+			exports("2a", "id,cursor\n\"c\nc\",3\n", true),
 			exports("3", "id,cursor\nd,4\n", true),
 			exports("", `{"id":"a","cursor":"1"}`+"\n", true),
 			exports("", "id,cursor\na,1\nb,2\nc,3\n", true),
@@ -122,9 +140,10 @@ func TestExportTellsWhatIsWrong(t *testing.T) {
 		"a parameter":            {csv, problem(400, "request.parameter"), "request.parameter", "some detail"},
 		"a page of a proxy":      {csv, page(200), "", "not understood"},
 		"another table":          {csv, exports("", "a,b\n1,2\n", true), "", "not understood"},
-		"no heads":               {csv, exports("", "", true), "", "unexpected EOF"},
+		"no heads":               {csv, exports("", "", true), "", "not understood"},
+		"a redirect":             {csv, redirect, "", "redirects are not followed"},
 		"lines without a cursor": {url.Values{"name": {"n"}}, exports("", "{}\n", true), "", "not understood"},
-		"a line that never ends": {url.Values{"name": {"n"}}, exports("", strings.Repeat("x", 33<<20), true), "", "a record is larger"},
+		"a line that never ends": {url.Values{"name": {"n"}}, exports("", strings.Repeat("x", 65<<20), true), "", "a record is larger"},
 		"a long outage":          {csv, broken, "", "gave up"},
 	} {
 		t.Run(name, func(t *testing.T) {

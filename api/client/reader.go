@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -77,8 +78,9 @@ func pages[Row any](ctx context.Context, r *Reader, path string, filter url.Valu
 			}
 			err := r.ask(ctx, http.MethodGet, path, query, &page)
 			rows := slices.Concat(page.Events, page.Failures, page.Sessions, page.Replays)
-			if err == nil && page.NextCursor != "" && page.NextCursor == query.Get("cursor") {
-				err = notUnderstood(http.StatusOK) // it would go on for ever
+			none := page.Events == nil && page.Failures == nil && page.Sessions == nil && page.Replays == nil
+			if err == nil && (none || page.NextCursor != "" && page.NextCursor == query.Get("cursor")) {
+				err = notUnderstood(http.StatusOK) // it is another's JSON, or would go on for ever
 			}
 			if err != nil {
 				yield(*new(Row), err)
@@ -97,8 +99,14 @@ func pages[Row any](ctx context.Context, r *Reader, path string, filter url.Valu
 	}
 }
 
-// maxPage bounds what is read of an answer: a page ends behind 8 MiB of data, with the event that passes them.
-const maxPage = 32 << 20
+const (
+	// maxPage bounds what is read of an answer: a page ends before 8 MiB, unless it is one row alone. An event of 1 MiB that
+	// has nothing but numbers like 1e308, which are answered with all their digits, has 52 MiB.
+	maxPage = 64 << 20
+	// maxProblem is what is read of an answer that is none of 2xx: a problem is some lines, and the rest of a proxy's page is
+	// nobody's loss.
+	maxProblem = 64 << 10
+)
 
 // address is that of a path beside /v1/events; "": that itself.
 func (r *Reader) address(path string, query url.Values) string {
@@ -156,9 +164,21 @@ func (c *Client) askOnce(ctx context.Context, method, target, key string, into a
 	case response.StatusCode/100 != 2:
 		_, err := read(response, content, nil, secrets)
 		return err
-	case response.StatusCode == http.StatusNoContent:
-	case into != nil && json.Unmarshal(content, into) != nil:
-		return notUnderstood(response.StatusCode)
+	case response.StatusCode == http.StatusNoContent, into == nil:
+		return nil
+	}
+	return understood(response.StatusCode, content, into)
+}
+
+// understood reads a whole answer. One that ends within its JSON was cut off on its way, by somebody who did not tell: HTTP/1.0
+// knows no difference.
+func understood(status int, content []byte, into any) error {
+	err := json.Unmarshal(content, into)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && syntax.Offset >= int64(len(content)) {
+		return cutOff(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return notUnderstood(status)
 	}
 	return nil
 }
@@ -180,8 +200,12 @@ func (c *Client) send(ctx context.Context, method, target, key string, header ht
 	return response, secrets, nil
 }
 
-// whole reads an answer to its end.
+// whole reads an answer to its end; of one that is none of 2xx the beginning, as far as it comes.
 func whole(response *http.Response) ([]byte, error) {
+	if response.StatusCode/100 != 2 {
+		content, _ := io.ReadAll(io.LimitReader(response.Body, maxProblem)) // the status says enough
+		return content, nil
+	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxPage+1))
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -25,6 +26,33 @@ func listed(n int, cursor string) http.HandlerFunc {
 	}
 }
 
+// redirect leads elsewhere, with all that one has.
+func redirect(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, "http://other.example/", http.StatusTemporaryRedirect)
+}
+
+// endless answers some bytes of nothing.
+func endless(status, bytes int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		for part := make([]byte, 1<<20); bytes > 0; bytes -= len(part) {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// cutShort answers the beginning of what another does, and ends as if that were all.
+func cutShort(whole http.HandlerFunc, bytes int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		whole(answer, r)
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes()[:bytes])
+	}
+}
+
 func reader(t *testing.T, script answers) *client.Reader {
 	t.Helper()
 	s := serve(t, script)
@@ -41,7 +69,11 @@ func reader(t *testing.T, script answers) *client.Reader {
 func TestReaderFollowsPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := reader(t, answers{listed(0, "c1"), problem(503, "service.unavailable"), listed(1, "c2"), listed(2, "")})
+		r := reader(t, answers{
+			listed(0, "c1"), problem(503, "service.unavailable", "Retry-After", "9"), endless(502, 1<<20), cutShort(listed(1, "c2"), 0), cutShort(listed(1, "c2"), 60),
+			broken, listed(1, "c2"), listed(2, ""),
+		})
+		began := time.Now()
 		var ids []string
 		for e, err := range r.Events(t.Context(), url.Values{"session_id": {"s 1"}}) {
 			if err != nil {
@@ -54,6 +86,9 @@ func TestReaderFollowsPages(t *testing.T) {
 		}
 		if got := strings.Join(ids, " "); got != "0 1 2 3 4 5" {
 			t.Errorf("read %s", got)
+		}
+		if took := time.Since(began); took < 9*time.Second {
+			t.Errorf("it came back after %s", took)
 		}
 		for _, err := range r.Events(t.Context(), url.Values{"session_id": {"s 1"}}) {
 			_ = err // whoever has enough may leave at any time
@@ -73,6 +108,10 @@ func TestReaderTellsWhatIsWrong(t *testing.T) {
 		"a permission":      {problem(403, "permission.denied"), 403, "permission.denied"},
 		"a long outage":     {problem(503, "service.unavailable"), 503, "service.unavailable"},
 		"a page of a proxy": {page(200), 200, ""},
+		"another's JSON":    {answering("GET", "/v1/events", 200, `{"status":"ok"}`), 200, ""},
+		"a redirect":        {redirect, 307, ""},
+		"more than a page":  {endless(200, 65<<20), 200, ""},
+		"an endless error":  {endless(403, 65<<20), 403, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

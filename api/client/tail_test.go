@@ -104,6 +104,7 @@ func TestListenEnds(t *testing.T) {
 		"no JSON":                   {answers{tells("", "event: stored\ndata: x\n\n", true)}, "", "not understood"},
 		"a line that never ends":    {answers{tells("", "data: "+strings.Repeat("x", 1<<20), true)}, "", "a line is larger"},
 		"a message that never ends": {answers{tells("", strings.Repeat("data: "+strings.Repeat("x", 1<<10)+"\n", 1<<11), true)}, "", "a message is larger"},
+		"a redirect":                {answers{redirect}, "", "redirects are not followed"},
 		"a long outage":             {answers{problem(503, "service.unavailable")}, "service.unavailable", "gave up"},
 	} {
 		t.Run(name, func(t *testing.T) {

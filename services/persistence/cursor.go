@@ -46,7 +46,7 @@ const (
 var (
 	errCursor        = fault.New(fault.CodeParameter, "cursor is not one that this release gives out: begin again without it")
 	errOtherList     = fault.New(fault.CodeParameter, "cursor is of another list: it goes on where it was given out, and nowhere else")
-	errOtherQuestion = fault.New(fault.CodeParameter, "cursor is of another question: give the filters and the order of the page before; only limit, select and format may change")
+	errOtherQuestion = fault.New(fault.CodeParameter, "cursor is of another question: give the filters and the order of the page before; only limit, select, format and progress may change")
 )
 
 // Position is a place in an order by time and sequence.

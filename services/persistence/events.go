@@ -159,20 +159,28 @@ func (p *Postgres) readEvents(ctx context.Context, q *Query, sql string, args []
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
-	page, err := q.collect(rows)
+	page, err := q.collect(rows, p.room(ctx, q.pageBytes()))
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
 	return page, nil
 }
 
-func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
+// pageBytes bounds a page.
+func (q *Query) pageBytes() int {
+	if q.each {
+		return exportPageBytes
+	}
+	return maxPageBytes
+}
+
+func (q *Query) collect(rows pgx.Rows, room *room) (EventPage, error) {
 	defer rows.Close()
 	page, all := EventPage{Events: []Event{}, Partial: q.partial()}, fields()
 	var last Position
 	cursor := q.cursors()
-	for bytes := 0; rows.Next(); {
-		if len(page.Events) == q.Limit || bytes > maxPageBytes {
+	for rows.Next() {
+		if len(page.Events) == q.Limit {
 			page.NextCursor = cursor(last.bytes())
 			return page, nil
 		}
@@ -181,15 +189,18 @@ func (q *Query) collect(rows pgx.Rows) (EventPage, error) {
 		if err != nil {
 			return EventPage{}, err
 		}
-		last = e.position
 		if matches {
-			bytes += len(e.Data) + len(e.Attributes)
 			q.narrowed(&e, all)
 			if q.each {
-				e.Cursor = cursor(last.bytes())
+				e.Cursor = cursor(e.position.bytes())
+			}
+			if ok, err := room.has(e.weight()); err != nil || !ok {
+				page.NextCursor = cursor(last.bytes())
+				return page, err
 			}
 			page.Events = append(page.Events, e)
 		}
+		last = e.position
 		if ends {
 			page.NextCursor = cursor(last.bytes())
 			return page, nil

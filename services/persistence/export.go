@@ -11,27 +11,25 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 const (
 	// exportTurns is how many exports read at the same moment: the other connections answer people.
 	exportTurns = 2
-	// exportWait is how long a client may take for a page of at most some megabytes before it is given up.
+	// exportWait is how long a client may take for a page before it is given up.
 	exportWait = time.Minute
+	// exportSilence is how long an export that finds nothing says nothing: proxies take a connection for dead after a minute, and
+	// some after half of one. What finds nothing for less has no word of it in its lines.
+	exportSilence = 15 * time.Second
+	// exportEnd stands where a progress has its cursor, when all was read.
+	exportEnd = "end"
 )
-
-// exporter streams events, page by page: between two pages nothing is held in PostgreSQL, and in memory one page at most.
-type exporter struct {
-	read  func(context.Context, Query) (EventPage, error)
-	turns chan struct{}
-}
 
 // export is an export whose first page is read: what goes wrong until then is still answered by a status.
 type export struct {
 	exportQuestion
-	first EventPage
+	first exportPage
+	said  time.Time // when there was a line last
 	*exporter
 }
 
@@ -45,18 +43,7 @@ type exportQuestion struct {
 
 func (e *exporter) begin(ctx context.Context, q exportQuestion) (*export, error) {
 	first, err := e.page(ctx, q.Query)
-	return &export{q, first, e}, err
-}
-
-// page waits for its turn. A page may be short, or have nothing at all.
-func (e *exporter) page(ctx context.Context, q Query) (EventPage, error) {
-	select {
-	case e.turns <- struct{}{}:
-	case <-ctx.Done():
-		return EventPage{}, fault.Wrap(fault.CodeUnavailable, "too many exports are running", ctx.Err())
-	}
-	defer func() { <-e.turns }()
-	return e.read(ctx, q)
+	return &export{exportQuestion: q, first: first, exporter: e, said: e.now()}, err
 }
 
 // write streams the answer. After its beginning an error can only be told by cutting it off: every line has the cursor
@@ -86,32 +73,51 @@ func (x *export) stream(ctx context.Context, w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
-	lines := x.lines(coded)
-	for page := x.first; ; {
+	lines, page := x.lines(coded), x.first
+	defer func() { page.done() }()
+	for {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(exportWait)) // a recorder in tests has none
-		for i := range page.Events {
-			if err := lines.event(&page.Events[i]); err != nil {
-				return err
-			}
-		}
-		if page.NextCursor == "" {
-			return lines.close()
-		}
-		if err := lines.flush(); err != nil {
+		err := x.put(lines, &page.EventPage)
+		page.done() // before the next one
+		if err != nil || page.NextCursor == "" {
 			return err
 		}
 		_ = http.NewResponseController(w).Flush() // likewise
-		q := x.Query
-		if err := q.goOn(page.NextCursor); err != nil {
-			return err
-		}
-		if _, err = x.again(ctx, q.scope()); err != nil { // a right that was taken away meanwhile
-			return err
-		}
-		if page, err = x.page(ctx, q); err != nil {
+		if page, err = x.next(ctx, &page.EventPage); err != nil {
 			return err
 		}
 	}
+}
+
+// put writes a page, and if it is the last one what stands at the end.
+func (x *export) put(lines lines, page *EventPage) error {
+	for i := range page.Events {
+		if err := lines.event(&page.Events[i]); err != nil {
+			return err
+		}
+	}
+	last := page.NextCursor == ""
+	switch {
+	case x.Progress && last:
+		if err := lines.progress(exportEnd); err != nil {
+			return err
+		}
+	case x.Progress && len(page.Events) == 0:
+		if err := lines.progress(page.NextCursor); err != nil {
+			return err
+		}
+	case len(page.Events) > 0:
+		x.said = x.now()
+	case x.now().Sub(x.said) >= exportSilence:
+		if err := lines.blank(); err != nil {
+			return err
+		}
+		x.said = x.now()
+	}
+	if last {
+		return lines.close()
+	}
+	return lines.flush()
 }
 
 // encoder compresses within some megabytes, whatever is exported.
@@ -120,16 +126,42 @@ func (x *export) encoder(w io.Writer) (io.Writer, error) {
 	case "gzip":
 		return gzip.NewWriter(w), nil
 	case "zstd":
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+		encoder, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+		return &zstdWriter{Encoder: encoder, to: w}, err
 	}
 	return w, nil
 }
 
+// zstdWriter writes to the connection with every Flush, as gzip does: what is compressed is not silent while nothing is found,
+// and means the same.
+type zstdWriter struct {
+	*zstd.Encoder
+	to           io.Writer
+	begun, fresh bool // the frame; and what comes with the next Flush by itself
+}
+
+func (z *zstdWriter) Write(p []byte) (int, error) {
+	z.begun, z.fresh = true, z.fresh || len(p) > 0
+	return z.Encoder.Write(p) //nolint:wrapcheck // an io.Writer's own
+}
+
+// Flush ends a block. Where there is none it writes an empty one: raw, and not the last (RFC 8878, section 3.1.1.2).
+func (z *zstdWriter) Flush() error {
+	err := z.Encoder.Flush()
+	if err == nil && z.begun && !z.fresh {
+		_, err = z.to.Write([]byte{0, 0, 0})
+	}
+	z.fresh = false
+	return err //nolint:wrapcheck // as above
+}
+
 // lines are the form of an export.
 type lines struct {
-	event func(*Event) error
-	flush func() error
-	close func() error
+	event    func(*Event) error
+	progress func(cursor string) error
+	blank    func() error // a line that means nothing, where the form has such
+	flush    func() error
+	close    func() error
 }
 
 func (x *export) lines(w io.Writer) lines {
@@ -145,7 +177,17 @@ func (x *export) lines(w io.Writer) lines {
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	return lines{func(e *Event) error { return encoder.Encode(e) }, flush, end}
+	return lines{
+		event:    func(e *Event) error { return encoder.Encode(e) },
+		progress: func(cursor string) error { return encoder.Encode(exportProgress{cursor}) },
+		blank:    func() error { _, err := io.WriteString(w, "\n"); return err },
+		flush:    flush, close: end,
+	}
+}
+
+// exportProgress is a line that is no event's.
+type exportProgress struct {
+	Cursor string `json:"progress"` // behind what was looked into, or exportEnd
 }
 
 // acceptedCoding chooses among what a client accepts, by weight, and prefers the better of equals; "" is none.
@@ -173,12 +215,12 @@ func acceptedCoding(header string) (best string) {
 
 // exporter reads pages as everybody does, each within its own time.
 func (r *Reader) exporter() *exporter {
-	return &exporter{read: retried(r.Store.Events), turns: make(chan struct{}, exportTurns)}
+	return &exporter{read: retried(r.Store.Events), turns: make(chan struct{}, exportTurns), held: r.Store.held, now: r.Now}
 }
 
 // decodeExport asks for large pages, the earliest first: so an export can go on with what has come since.
 func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQuestion, error) {
-	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "format")...)
+	q, err := r.decode(ctx, req, VerbList, eventFilters("session_id", "format", "progress")...)
 	if err != nil {
 		return exportQuestion{}, err
 	}

@@ -51,13 +51,18 @@ func (x *export) rows(w io.Writer, flush, end func() error) lines {
 			return then()
 		}
 	}
-	return lines{func(e *Event) error {
-		for i := range shown {
-			row[i] = x.cell(&shown[i], e)
-		}
-		row[len(shown)] = e.Cursor
-		return table.Write(row)
-	}, flushed(flush), flushed(end)}
+	return lines{
+		event: func(e *Event) error {
+			for i := range shown {
+				row[i] = x.cell(&shown[i], e)
+			}
+			row[len(shown)] = e.Cursor
+			return table.Write(row)
+		},
+		progress: func(cursor string) error { return table.Write([]string{cursor}) }, // an event has two cells at least
+		blank:    func() error { return nil },                                        // it would be a row for many
+		flush:    flushed(flush), close: flushed(end),
+	}
 }
 
 func (x *export) cell(f *field, e *Event) string {

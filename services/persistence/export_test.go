@@ -146,7 +146,7 @@ func TestExportIsCutOff(t *testing.T) {
 func TestExportsTakeTurns(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	x := (&Reader{Store: l.store}).exporter()
+	x := (&Reader{Store: l.store, Now: time.Now}).exporter()
 	for range exportTurns {
 		x.turns <- struct{}{}
 	}

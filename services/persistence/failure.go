@@ -54,6 +54,9 @@ func (p *Postgres) Failure(ctx context.Context, q failureQuestion) (*Failure, er
 	if err != nil {
 		return nil, fmt.Errorf("read failure: %w", err)
 	}
+	if _, err := p.room(ctx, maxPageBytes).has(failure.weight()); err != nil { // it is the only one
+		return nil, err
+	}
 	return &failure, nil
 }
 

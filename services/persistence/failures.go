@@ -38,7 +38,7 @@ func (p *Postgres) Failures(ctx context.Context, q Query) (FailurePage, error) {
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}
-	failures, more, err := collect(rows, q.Limit, scanFailure, func(f *Failure) int { return f.size })
+	failures, more, err := collect(rows, q.Limit, scanFailure, p.room(ctx, maxPageBytes), (*Failure).weight)
 	if err != nil {
 		return FailurePage{}, fmt.Errorf("read failures: %w", err)
 	}

@@ -52,10 +52,14 @@ func (p *Postgres) History(ctx context.Context, q Query) (*History, error) {
 	}
 	batch := &pgx.Batch{}
 	if err == nil {
-		batch.Queue(historyEvent, application, occurred, [16]byte(sequence)).Query(h.scanEvent)
+		batch.Queue(historyEvent, application, occurred, [16]byte(sequence)).Query(func(rows pgx.Rows) error {
+			return h.scanEvent(rows, p.room(ctx, maxPageBytes))
+		})
 	}
 	batch.Queue(historyDuplicates, application, q.ID, historyLimit+1).Query(h.scanDuplicates)
-	batch.Queue(historyFailures, application, q.ID, historyLimit+1).Query(h.scanFailures)
+	batch.Queue(historyFailures, application, q.ID, historyLimit+1).Query(func(rows pgx.Rows) error {
+		return h.scanFailures(rows, p.room(ctx, maxPageBytes))
+	})
 	if err := p.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
@@ -82,10 +86,13 @@ func (h *History) tell(at time.Time, what string, sequence event.Sequence, code,
 	h.Happenings = append(h.Happenings, Happening{event.FormatTimestamp(at), what, sequence, code, false, trace, at})
 }
 
-func (h *History) scanEvent(rows pgx.Rows) error {
+func (h *History) scanEvent(rows pgx.Rows, room *room) error {
 	for rows.Next() {
 		e, err := scanEvent(rows)
 		if err != nil {
+			return err
+		}
+		if _, err := room.has(e.weight()); err != nil { // it is the only one
 			return err
 		}
 		h.Event = &e
@@ -112,8 +119,8 @@ func (h *History) scanDuplicates(rows pgx.Rows) error {
 	return err
 }
 
-func (h *History) scanFailures(rows pgx.Rows) error {
-	failures, more, err := collect(rows, historyLimit, scanTriedFailure, func(f *Failure) int { return f.size })
+func (h *History) scanFailures(rows pgx.Rows, room *room) error {
+	failures, more, err := collect(rows, historyLimit, scanTriedFailure, room, (*Failure).weight)
 	if err != nil {
 		return err
 	}

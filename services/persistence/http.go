@@ -75,7 +75,7 @@ const readTimeout = 20 * time.Second
 // retried turns a store's trouble into 503: the request was right.
 func retried[Question, Answer any](method func(context.Context, Question) (Answer, error)) func(context.Context, Question) (Answer, error) {
 	return func(ctx context.Context, q Question) (Answer, error) {
-		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		ctx, cancel := context.WithTimeout(holding(ctx), readTimeout)
 		defer cancel()
 		answer, err := method(ctx, q)
 		if known := (*fault.Error)(nil); err != nil && !errors.As(err, &known) {

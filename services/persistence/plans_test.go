@@ -276,6 +276,18 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// TestPlanOfADryRun: what retention would delete is counted along indexes, and no further than is told.
+func TestPlanOfADryRun(t *testing.T) {
+	t.Parallel()
+	p := newPlanned(t)
+	args := []any{[16]byte(blog), p.day(9), p.day(9), [16]byte(uuid.Max), 10}
+	for kind, got := range map[string]plan{"these": p.explain(countDue, args), "any": p.explainAnyAfter(unsorted, countDue, args)} {
+		if !slices.Equal(got.partitions, []int{0}) || got.rows > 20 {
+			t.Errorf("for %s arguments: partitions %v and %d rows:\n%s", kind, got.partitions, got.rows, got.text)
+		}
+	}
+}
+
 // TestPlansOfErasures: what an erasure of a session looks for is found by indexes.
 func TestPlansOfErasures(t *testing.T) {
 	t.Parallel()

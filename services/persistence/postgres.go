@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/theeye-dev/theeye/services/internal/postgres"
 )
@@ -35,6 +36,7 @@ type Postgres struct {
 	writer string // names this replica's counter rows
 	log    *slog.Logger
 	days   days
+	held   *semaphore.Weighted // bytes of answers that are read, or on their way
 
 	// Announce is told what was committed, each record with its outcome; nil: nobody listens. What it takes, storing takes.
 	Announce func(context.Context, []*record)
@@ -42,7 +44,7 @@ type Postgres struct {
 
 // NewPostgres returns the store of one replica.
 func NewPostgres(pool *pgxpool.Pool, writer string, log *slog.Logger) *Postgres {
-	return &Postgres{pool: pool, writer: writer, log: log}
+	return &Postgres{pool: pool, writer: writer, log: log, held: semaphore.NewWeighted(heldBytes)}
 }
 
 // Migrate brings the schema up to date.

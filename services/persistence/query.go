@@ -39,6 +39,7 @@ type Query struct {
 	Order      Order
 	Select     []string // the fields of an event that are shown; nil for all
 	Format     string   // of an export
+	Progress   bool     // an export tells what it has looked into, and its end
 	Limit      int
 	After      *Position // where the page before ended
 
@@ -143,6 +144,9 @@ func (q *Query) set(name, value string) (err error) {
 		}
 	case "format":
 		q.Format = value
+	case "progress":
+		value, err = oneOf(name, value, "true", "false")
+		q.Progress = value == "true"
 	case "bucket", "by", "outcome":
 		err = q.Stats.set(name, value)
 	default:

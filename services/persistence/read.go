@@ -13,22 +13,21 @@ import (
 	"github.com/theeye-dev/theeye/api/event"
 )
 
-// maxPageBytes ends a page early: a thousand of the largest events would be a gigabyte.
-const maxPageBytes = 8 << 20
-
-// collect reads the rows of a page, and tells whether there are more.
-func collect[Row any](rows pgx.Rows, limit int, scan pgx.RowToFunc[Row], size func(*Row) int) (page []Row, more bool, err error) {
+// collect reads the rows of a page, as far as it has room for them, and tells whether there are more.
+func collect[Row any](rows pgx.Rows, limit int, scan pgx.RowToFunc[Row], room *room, weight func(*Row) int) (page []Row, more bool, err error) {
 	defer rows.Close()
 	page = []Row{}
-	for bytes := 0; rows.Next(); {
-		if len(page) == limit || bytes > maxPageBytes {
+	for rows.Next() {
+		if len(page) == limit {
 			return page, true, nil
 		}
 		row, err := scan(rows)
 		if err != nil {
 			return nil, false, err
 		}
-		bytes += size(&row)
+		if ok, err := room.has(weight(&row)); err != nil || !ok {
+			return page, true, err
+		}
 		page = append(page, row)
 	}
 	return page, false, rows.Err()
@@ -72,7 +71,6 @@ type Failure struct {
 	SchemaCurrent *bool           `json:"schema_current,omitempty"`
 
 	position       Position
-	size           int // bytes of the original
 	category, name string
 }
 
@@ -119,7 +117,7 @@ func scanFailureAnd(row pgx.CollectableRow, more ...any) (Failure, error) {
 	f.SchemaDigest = hex.EncodeToString(schema)
 	f.ReceivedAt, f.TraceID = event.FormatTimestamp(received), traceText(trace)
 	f.Public = f.Credential == "" && f.Application != nil // whose is unknown may have had one
-	f.position, f.size = Position{received, f.ID}, len(original)
+	f.position = Position{received, f.ID}
 	if f.Format == event.Native.String() {
 		f.Format = ""
 	}

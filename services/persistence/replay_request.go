@@ -154,7 +154,7 @@ func (p *Postgres) Replays(ctx context.Context, q Query) (ReplayPage, error) {
 	if err != nil {
 		return ReplayPage{}, fmt.Errorf("list replays: %w", err)
 	}
-	replays, more, err := collect(rows, q.Limit, scanReplay, func(**Replay) int { return 0 })
+	replays, more, err := collect(rows, q.Limit, scanReplay, p.room(ctx, maxPageBytes), func(r **Replay) int { return (*r).weight() })
 	if err != nil {
 		return ReplayPage{}, fmt.Errorf("list replays: %w", err)
 	}

@@ -69,7 +69,7 @@ func (p *Postgres) readCandidates(ctx context.Context, limit int, sql string, ar
 	if err != nil {
 		return nil, fmt.Errorf("read failures: %w", err)
 	}
-	found, _, err := collect(rows, limit, scanCandidate, func(c **candidate) int { return len((*c).original) })
+	found, _, err := collect(rows, limit, scanCandidate, p.room(ctx, maxPageBytes), func(c **candidate) int { return len((*c).original) })
 	if err != nil {
 		return nil, fmt.Errorf("read failures: %w", err)
 	}

@@ -160,6 +160,18 @@ func (p *Postgres) measure(ctx context.Context, states map[time.Time]string) ([]
 	return days, nil
 }
 
+// countDue counts along the indexes, the oldest first, which ends with its limit. In no order PostgreSQL would look for an
+// application's events in whole days of everybody's: counters tell nothing of it, for they are by receipt. Failures are compared
+// by the whole key of their index, as a page of them is (failureRange).
+const countDue = `
+	SELECT (SELECT count(*) FROM (
+	        SELECT FROM persistence.events WHERE application = $1 AND occurred_at < $2 AND sequence <= $4 ORDER BY occurred_at, sequence LIMIT $5) AS e),
+	    (SELECT count(*) FROM (
+	        SELECT FROM persistence.failures
+	        WHERE (application, received_at, sequence) >= ($1::uuid, '-infinity'::timestamptz, '00000000-0000-0000-0000-000000000000'::uuid)
+	            AND (application, received_at, sequence) < ($1::uuid, $3::timestamptz, '00000000-0000-0000-0000-000000000000'::uuid)
+	        ORDER BY application, received_at, sequence LIMIT $5) AS f)`
+
 // dueOf counts what is due of one application.
 func (p *Postgres) dueOf(ctx context.Context, application uuid.UUID, known keepings, now time.Time) (DueApplication, error) {
 	k, ok := known[application]
@@ -170,10 +182,11 @@ func (p *Postgres) dueOf(ctx context.Context, application uuid.UUID, known keepi
 	d.Retention = (*registry.Duration)(&k.kept)
 	before := k.before(now)
 	d.Before = before.UTC().Format(time.RFC3339)
-	err := p.pool.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM (SELECT FROM persistence.events WHERE application = $1 AND occurred_at < $2 AND sequence <= $4 LIMIT $5) AS e),
-		    (SELECT count(*) FROM (SELECT FROM persistence.failures WHERE application = $1 AND received_at < $3 LIMIT $5) AS f)`,
-		[16]byte(application), before, now.Add(-max(k.kept, settling)), [16]byte(cutOffAt(now.Add(-settling))), dueCounted+1).Scan(&d.Events, &d.Failures)
+	rows, err := p.inOrder(ctx, countDue,
+		[]any{[16]byte(application), before, now.Add(-max(k.kept, settling)), [16]byte(cutOffAt(now.Add(-settling))), dueCounted + 1})
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&d.Events, &d.Failures}, func() error { return nil })
+	}
 	if err != nil {
 		return d, fmt.Errorf("count what is due: %w", err)
 	}

@@ -26,31 +26,39 @@ func (p *Postgres) Sessions(ctx context.Context, q Query) (SessionPage, error) {
 		list = p.beganType
 	}
 	page := SessionPage{Sessions: []SessionSummary{}, Partial: q.partial()}
-	ids, next, err := list(ctx, &q)
+	found, err := list(ctx, &q)
 	if err != nil {
 		return page, err
 	}
-	known, err := p.summaries(ctx, ids, &q)
-	if err != nil {
-		return page, err
-	}
-	for _, id := range ids {
-		if s, ok := known[id]; ok { // else it was erased a moment ago
+	page.NextCursor = found.next
+	room := p.room(ctx, maxPageBytes)
+	err = p.summaries(ctx, found.ids, &q, func(n int, s SessionSummary) (bool, error) {
+		ok, err := room.has(s.weight())
+		if ok {
 			page.Sessions = append(page.Sessions, s)
+		} else if err == nil { // then it is not the first
+			page.NextCursor = q.cursors()(found.places[n-1])
 		}
-	}
-	page.NextCursor = next
-	return page, nil
+		return ok, err
+	})
+	return page, err
+}
+
+// sessionIDs are sessions in the order of a list, each with its place in it, and the cursor of what follows.
+type sessionIDs struct {
+	ids    []string
+	places [][]byte
+	next   string
 }
 
 // began lists sessions by when they began.
-func (p *Postgres) began(ctx context.Context, q *Query) (ids []string, next string, err error) {
+func (p *Postgres) began(ctx context.Context, q *Query) (sessionIDs, error) {
 	branches, err := p.branches(ctx, q)
 	if err != nil || len(branches) == 0 {
-		return nil, "", err
+		return sessionIDs{}, err
 	}
 	sql, args := q.sessionsSQL(branches)
-	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
+	return p.readSessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
 		var first time.Time
 		err := row.Scan(id, &first, matches, ends)
 		return sessionPosition{first, *id}.bytes(), err
@@ -89,13 +97,13 @@ func (q *Query) sessionsSQL(branches []branch) (sql string, args []any) {
 }
 
 // beganType lists sessions by the first event of a type in them.
-func (p *Postgres) beganType(ctx context.Context, q *Query) (ids []string, next string, err error) {
+func (p *Postgres) beganType(ctx context.Context, q *Query) (sessionIDs, error) {
 	branches, err := p.branches(ctx, q)
 	if err != nil || len(branches) == 0 {
-		return nil, "", err
+		return sessionIDs{}, err
 	}
 	sql, args := q.firstOfTypeSQL(branches)
-	return p.sessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
+	return p.readSessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
 		var at Position
 		err := row.Scan(id, &at.Time, &at.Sequence, matches, ends)
 		return at.bytes(), err
@@ -121,34 +129,36 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 		ranges.String(), filters.String()), filters.args
 }
 
-// sessionIDs reads the rows of a page.
-func (p *Postgres) sessionIDs(ctx context.Context, q *Query, sql string, args []any,
+// readSessionIDs reads the rows of a page.
+func (p *Postgres) readSessionIDs(ctx context.Context, q *Query, sql string, args []any,
 	scan func(row pgx.CollectableRow, id *string, matches, ends *bool) (place []byte, err error),
-) (ids []string, next string, err error) {
+) (found sessionIDs, err error) {
 	rows, err := p.inOrder(ctx, sql, args)
 	if err != nil {
-		return nil, "", fmt.Errorf("list sessions: %w", err)
+		return found, fmt.Errorf("list sessions: %w", err)
 	}
 	defer rows.Close()
 	var last []byte
 	for cursor := q.cursors(); rows.Next(); {
-		if len(ids) == q.Limit {
-			return ids, cursor(last), nil
+		if len(found.ids) == q.Limit {
+			found.next = cursor(last)
+			return found, nil
 		}
 		var id string
 		var matches, ends bool
 		if last, err = scan(rows, &id, &matches, &ends); err != nil {
-			return nil, "", fmt.Errorf("list sessions: %w", err)
+			return found, fmt.Errorf("list sessions: %w", err)
 		}
 		if matches {
-			ids = append(ids, id)
+			found.ids, found.places = append(found.ids, id), append(found.places, last)
 		}
 		if ends {
-			return ids, cursor(last), nil
+			found.next = cursor(last)
+			return found, nil
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, "", fmt.Errorf("list sessions: %w", err)
+		return found, fmt.Errorf("list sessions: %w", err)
 	}
-	return ids, "", nil
+	return found, nil
 }

@@ -119,7 +119,14 @@ func (p *Postgres) Stats(ctx context.Context, q Query) (Stats, error) {
 	if err != nil {
 		return stats, fmt.Errorf("read counters: %w", err)
 	}
-	stats.Counts, err = pgx.CollectRows(rows, scanCount)
+	room := p.room(ctx, heldBytes)
+	stats.Counts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Count, error) {
+		c, err := scanCount(row)
+		if ok, _ := room.has(c.weight()); err == nil && !ok { // counts have no pages
+			err = errCrowded
+		}
+		return c, err
+	})
 	if err != nil {
 		return stats, fmt.Errorf("read counters: %w", err)
 	}

@@ -6,6 +6,7 @@
 // It starts a private PostgreSQL, Redis and persistence, and loads events by COPY: of ten applications, one of which has
 // more than half of them, over thirty days, of types from common to rare. Questions are drawn at random from the same
 // seed. Sizes are loaded one after the other into the same tables, which are analysed, and vacuumed as autovacuum would.
+// With -tail the live tail is measured beside the last size.
 package main
 
 import (
@@ -33,6 +34,7 @@ type config struct {
 	samples int
 	seed    uint64
 	plans   string
+	tail    time.Duration
 }
 
 func main() {
@@ -52,6 +54,7 @@ func parse(args []string) (*config, error) {
 	fs.IntVar(&c.samples, "samples", 300, "`number` of times that each question is asked: a p99 needs some hundred")
 	fs.Uint64Var(&c.seed, "seed", 1, "`number` that events and questions follow from")
 	fs.StringVar(&c.plans, "plans", "", "`file` for the plans of all questions at the last size")
+	fs.DurationVar(&c.tail, "tail", 0, "`time` for which, beside the last size, a thousand clients listen to the live tail while 2,000 events a second are posted; 0: none")
 	if err := fs.Parse(args); err != nil {
 		return nil, err //nolint:wrapcheck // printed by the flag package already
 	}
@@ -64,6 +67,9 @@ func parse(args []string) (*config, error) {
 	}
 	if c.samples < 1 {
 		return nil, errors.New("-samples must be at least 1")
+	}
+	if c.tail < 0 {
+		return nil, errors.New("-tail must not be negative")
 	}
 	return c, nil
 }
@@ -105,6 +111,11 @@ func run(args []string) error {
 			return err
 		}
 	}
+	if c.tail > 0 {
+		if err := w.measureTail(ctx, c, r); err != nil {
+			return err
+		}
+	}
 	fmt.Print(r.markdown())
 	if c.plans == "" {
 		return nil
@@ -119,6 +130,7 @@ type world struct {
 	postgres    *servers.Postgres
 	auth        *servers.Process // begins the application log, without which nobody logs in
 	persistence *servers.Process
+	ingest      *servers.Process // of the tail; nil: none is measured
 	conn        *pgx.Conn
 	url, token  string
 	authURL     string
@@ -128,7 +140,7 @@ type world struct {
 const startTimeout = time.Minute
 
 func (w *world) start(ctx context.Context) (err error) {
-	if err := build.Services(ctx, w.dir, "auth", "persistence"); err != nil {
+	if err := build.Services(ctx, w.dir, "auth", "ingest", "persistence"); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -198,7 +210,7 @@ func (w *world) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	var errs []error
-	for _, p := range []*servers.Process{w.persistence, w.auth} {
+	for _, p := range []*servers.Process{w.ingest, w.persistence, w.auth} {
 		if p != nil {
 			errs = append(errs, p.Stop(ctx, syscall.SIGTERM))
 		}

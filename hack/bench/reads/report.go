@@ -43,7 +43,9 @@ func (r *report) markdown() string {
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(r.sizes)) + "\n")
 	for _, name := range r.names {
-		b.WriteString("| " + name + " | " + strings.Join(r.cells[name], " | ") + " |\n")
+		cells := r.cells[name]
+		missing := strings.Repeat(" |", len(r.sizes)-len(cells)) // what is measured once is beside the last size
+		b.WriteString("| " + name + " |" + missing + " " + strings.Join(cells, " | ") + " |\n")
 	}
 	return b.String()
 }
