@@ -59,6 +59,7 @@ func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 	if x.coding != "" {
 		header.Set("Content-Encoding", x.coding)
 	}
+	defer x.first.done()
 	if x.head {
 		return nil
 	}

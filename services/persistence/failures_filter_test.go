@@ -267,7 +267,7 @@ func TestHostileReplayParameters(t *testing.T) {
 	}
 	for path, allow := range map[string]string{
 		"/v1/failures": "GET", "/v1/failures/" + id: "GET", "/v1/failures/" + id + "/replay": "POST", "/v1/failures/" + id + "/discard": "POST",
-		"/v1/replays": "GET, POST", "/v1/replays/" + id: "GET", "/v1/replays/" + id + "/cancel": "POST",
+		"/v1/replays": "GET, HEAD, POST", "/v1/replays/" + id: "GET", "/v1/replays/" + id + "/cancel": "POST",
 	} {
 		if status, code, header := l.send(http.MethodDelete, adminToken, path, nil); status != http.StatusMethodNotAllowed || !strings.HasPrefix(header.Get("Allow"), allow) {
 			t.Errorf("DELETE %s is answered %d %s, Allow %q", path, status, code, header.Get("Allow"))

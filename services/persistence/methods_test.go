@@ -36,4 +36,5 @@ func TestHeadOfWhatHasNoEnd(t *testing.T) {
 		}
 	}
 	a.same("listeners", int64(0), a.tail.listeners.total())
+	a.eventually("all memory is given back", func() bool { return a.given(heldBytes) })
 }
