@@ -77,7 +77,7 @@ func (p *people) everywhere(cluster *testenv.Cluster) {
 	cluster.ServiceAccount(p.t, home, "chief")
 	cluster.Kubectl(p.t, "create", "clusterrole", home, "--verb=get,list,watch,update,delete", "--resource=applications.theeye.dev/events")
 	cluster.Kubectl(p.t, "create", "clusterrolebinding", home, "--clusterrole="+home, "--serviceaccount="+home+":chief")
-	p.t.Cleanup(func() { cluster.Kubectl(p.t, "delete", "clusterrolebinding,clusterrole", home) })
+	defer cluster.Kubectl(p.t, "delete", "clusterrolebinding,clusterrole", home) // they are of no namespace
 	chief := &surfer{t: p.t, base: p.persistence.URL}
 	chief.login(cluster.Token(p.t, home, "chief", ""))
 	gone := linkIn(chief.get("/failures?application="+p.blog.uid.String()), "/failures/")
