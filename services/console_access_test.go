@@ -50,9 +50,10 @@ func TestConsoleWithAKubernetesToken(t *testing.T) {
 			}
 		}
 	}
-	if page := s.get(linkIn(s.get("/failures"), "/failures/")); strings.Contains(page, "Discard") {
-		t.Errorf("who may not replay is offered to: %s", page)
+	if page := s.get(linkIn(s.get("/failures"), "/failures/")); strings.Contains(page, "Discard") || !strings.Contains(page, ">Dry run<") {
+		t.Errorf("who may try and not replay is offered: %s", page)
 	}
+	p.everywhere(cluster)
 	for path, form := range map[string]url.Values{
 		"/sessions/checkout-7f3a/erase": {"sure": {"yes"}}, "/replays": {"dry_run": {"false"}},
 	} {
@@ -67,4 +68,33 @@ func TestConsoleWithAKubernetesToken(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// everywhere: who may do everything is offered so also for what belongs to an application that is gone.
+func (p *people) everywhere(cluster *testenv.Cluster) {
+	p.t.Helper()
+	home := cluster.Namespace(p.t)
+	cluster.ServiceAccount(p.t, home, "chief")
+	cluster.Kubectl(p.t, "create", "clusterrole", home, "--verb=get,list,watch,update,delete", "--resource=applications.theeye.dev/events")
+	cluster.Kubectl(p.t, "create", "clusterrolebinding", home, "--clusterrole="+home, "--serviceaccount="+home+":chief")
+	defer cluster.Kubectl(p.t, "delete", "clusterrolebinding,clusterrole", home) // they are of no namespace
+	chief := &surfer{t: p.t, base: p.persistence.URL}
+	chief.login(cluster.Token(p.t, home, "chief", ""))
+	gone := linkIn(chief.get("/failures?application="+p.blog.uid.String()), "/failures/")
+	p.mustAdmin(http.MethodDelete, p.blog.path(), nil)
+	eventually(p.t, func() error { // everybody has heard
+		if page := chief.get("/applications"); strings.Contains(page, p.blog.uid.String()) {
+			return fmt.Errorf("it is there")
+		}
+		return nil
+	})
+	page := chief.get(gone)
+	for _, want := range []string{">Dry run<", ">Replay<", ">Discard<"} {
+		if !strings.Contains(page, want) {
+			p.t.Errorf("%s is not offered to who may do everything: %s", want, page)
+		}
+	}
+	if page := chief.get("/sessions/checkout-7f3a"); !strings.Contains(page, "Erase this session") {
+		p.t.Errorf("to erase is not offered to who may do everything: %s", page)
+	}
 }

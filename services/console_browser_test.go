@@ -142,6 +142,12 @@ func (b *browser) arrived() {
 func (b *browser) login(token string) {
 	b.t.Helper()
 	b.open("/login")
+	b.loginHere(token)
+}
+
+// loginHere is done by the form that the browser is at.
+func (b *browser) loginHere(token string) {
+	b.t.Helper()
 	b.do(chromedp.SendKeys(chromedp.CSS("input[name=token]"), token))
 	b.submit("form[action='/login'] button")
 }

@@ -33,7 +33,13 @@ type people struct {
 
 func newPeople(t *testing.T, extra ...string) *people {
 	t.Helper()
-	p := &people{system: newSystem(t, "", extra...)}
+	return newPeopleOn(t, "", extra...)
+}
+
+// newPeopleOn is newPeople on a database of the test's own; "": on a fresh one.
+func newPeopleOn(t *testing.T, postgresURL string, extra ...string) *people {
+	t.Helper()
+	p := &people{system: newSystem(t, postgresURL, extra...)}
 	p.shop = p.register("web-shop", strictPolicy("string"))
 	p.blog = p.register("web-log", registry.Policy{})
 	return p

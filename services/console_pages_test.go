@@ -230,6 +230,10 @@ func (b *browser) mends(p *people) {
 	}
 	b.submit("button[name=dry_run][value=true]")
 	b.examine("failure-dry-run", "Replayed now it would be refused")
+	b.open(b.path()) // as whoever is given its address does
+	if got := b.path(); got != failure+"?dry_run=true" || !strings.Contains(b.text(), "Replayed now it would be refused") {
+		b.t.Errorf("the dry run is at %s, which shows %s", got, b.text())
+	}
 
 	p.mustAdmin(http.MethodPut, p.shop.path(), registry.DesiredApplication{Namespace: "shop", Name: "web-shop", Policy: registry.Policy{}})
 	eventually(b.t, func() error {
@@ -247,7 +251,7 @@ func (b *browser) mends(p *people) {
 	b.submit(".actions button[value=true]")
 	b.until(`document.querySelector("#state .finished")`)
 	b.examine("replay-dry-run", "What would become of them")
-	b.submit(".actions button")
+	b.submit("#progress .actions button")
 	b.until(`document.querySelector("#state .finished") && document.querySelector("progress").value === 100`)
 	b.examine("replay", "What became of them")
 	b.open("/replays")

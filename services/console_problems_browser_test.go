@@ -19,6 +19,7 @@ func TestConsoleProblemsInABrowser(t *testing.T) {
 	b.open("/events?from=soon&name=pageview")
 	b.examine("events-wrong", "Invalid parameter")
 	b.open("/events?from=soon&name=pageview")
+	b.until(`document.activeElement.hasAttribute("aria-describedby")`) // browsers do it when they paint
 	if got := evaluate[string](b, `document.activeElement.name + " " + document.getElementById(document.activeElement.getAttribute("aria-describedby")).textContent`); !strings.HasPrefix(got, "from This is no time.") {
 		t.Errorf("the focus is on %q", got)
 	}

@@ -70,6 +70,8 @@ func TestConsoleProblems(t *testing.T) {
 		"/events/none?application=shop/web-shop":   {404, []string{"no event of this id", `href="/events">All events`}},
 		"/failures/none":                           {404, []string{`href="/failures">All failures`}},
 		"/failures/none?bogus=1":                   {400, []string{"bogus"}},
+		"/failures/none?dry_run=true":              {404, []string{`href="/failures">All failures`}},
+		"/failures/none?dry_run=false":             {400, []string{"dry_run must be true"}},
 		"/replays/none":                            {404, []string{`href="/replays">All replays`}},
 		"/applications/nope":                       {404, []string{"no application at /applications/nope", `href="/applications">All applications`}},
 		"/applications/" + uuid.Nil.String():       {404, []string{"no application"}},
@@ -197,8 +199,12 @@ func TestConsoleProblemsInParts(t *testing.T) {
 		return nil
 	})
 	(&surfer{t: t, base: s.base, cookie: s.cookie}).ask(http.MethodPost, "/logout", url.Values{})
-	if got := s.ask(http.MethodGet, "/events?cursor=x", nil, "HX-Request", "true"); got.status != http.StatusUnauthorized || got.header.Get("HX-Redirect") != "/login" {
+	if got := s.ask(http.MethodGet, "/events?cursor=x", nil, "HX-Request", "true"); got.status != http.StatusUnauthorized || got.header.Get("HX-Redirect") != "/login?next=%2F" {
 		t.Errorf("who is logged out is answered %d %v", got.status, got.header)
+	}
+	got := s.ask(http.MethodGet, "/events?cursor=x", nil, "HX-Request", "true", "HX-Current-URL", s.base+"/events?name=a")
+	if got.header.Get("HX-Redirect") != "/login?next=%2Fevents%3Fname%3Da" {
+		t.Errorf("who is logged out does not come back to the page: %v", got.header)
 	}
 }
 

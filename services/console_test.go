@@ -46,7 +46,7 @@ func TestConsoleKeepsSessions(t *testing.T) {
 		t.Error("the cookie has the token")
 	}
 	for next, want := range map[string]string{
-		"/events?name=x": "/events?name=x", "//evil.example/": "/", "https://evil.example": "/", "/\\evil.example": "/", "javascript:alert(1)": "/", "/login": "/",
+		"/events?name=x": "/events?name=x", "/\x00": "/", "/a\x7fb": "/", "/\u009d": "/", "/%2Fevil.example": "/", "/%5Cevil.example": "/", "/logout": "/", "//evil.example/": "/", "https://evil.example": "/", "/\\evil.example": "/", "javascript:alert(1)": "/", "/login": "/",
 	} {
 		got := s.ask(http.MethodGet, "/login?"+url.Values{"next": {next}, "kept": {"no"}}.Encode(), nil)
 		if got.status != http.StatusSeeOther || got.header.Get("Location") != want {
@@ -324,10 +324,13 @@ func (p *people) withoutScriptsReplay(s *surfer, has func(page, where string, wa
 	page = s.get(path)
 	has(page, "the failure", "schema.mismatch", "/data/host", "/data/path", "<mark>", `<del><code>7</code></del>`, "maxLength", "today's")
 	tried := s.ask(http.MethodPost, path+"/replay", url.Values{"dry_run": {"true"}})
-	has(tried.body, "the dry run", "Dry run", "refused")
+	if tried.status != http.StatusSeeOther || tried.header.Get("Location") != path+"?dry_run=true#dry-run" {
+		t.Errorf("the dry run leads to %d %s", tried.status, tried.header.Get("Location"))
+	}
+	has(s.get(path+"?dry_run=true"), "the dry run", "Dry run", "refused")
 	p.mustAdmin(http.MethodPut, p.shop.path(), map[string]any{"namespace": "shop", "name": "web-shop", "policy": map[string]any{}})
 	eventually(t, func() error {
-		if tried := s.ask(http.MethodPost, path+"/replay", url.Values{"dry_run": {"true"}}); !strings.Contains(tried.body, `<span class="tag stored">`) {
+		if tried := s.ask(http.MethodGet, path+"?dry_run=true", nil); !strings.Contains(tried.body, `<span class="tag stored">`) {
 			return fmt.Errorf("the dry run is answered %d %s", tried.status, tried.body)
 		}
 		return nil
@@ -336,6 +339,9 @@ func (p *people) withoutScriptsReplay(s *surfer, has func(page, where string, wa
 		t.Errorf("the replay is answered %d %s", got.status, got.body)
 	}
 	has(s.get(path), "the failure", "Replayed", "replayed")
+	if page := s.get(path + "?dry_run=true"); strings.Contains(page, "Replayed now it would be") {
+		t.Errorf("what is replayed is tried: %s", page)
+	}
 	begun := s.ask(http.MethodPost, "/replays", url.Values{"application": {p.shop.uid.String()}, "code": {"schema.mismatch"}, "dry_run": {"false"}})
 	replay := begun.header.Get("Location")
 	if begun.status != http.StatusSeeOther || !strings.HasPrefix(replay, "/replays/") {
@@ -355,4 +361,7 @@ func (p *people) withoutScriptsReplay(s *surfer, has func(page, where string, wa
 		t.Errorf("discarding is answered %d %s", got.status, got.body)
 	}
 	has(s.get(discarded), "the discarded failure", "Discarded")
+	if late := s.ask(http.MethodGet, discarded+"?dry_run=true", nil); late.status != http.StatusConflict || !strings.Contains(late.body, "It was not tried") || !strings.Contains(late.body, "The original") {
+		t.Errorf("to try what is discarded is answered %d %s", late.status, late.body)
+	}
 }

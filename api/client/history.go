@@ -45,7 +45,7 @@ func of(application string) url.Values {
 
 // Counts tell how much was received, by time.
 type Counts struct {
-	Bucket  string    `json:"bucket"` // hour or day
+	Bucket  string    `json:"bucket"` // hour, day or all
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
 	Counts  []Count   `json:"counts"`  // none is zero

@@ -25,9 +25,12 @@ const (
 	firstYear, lastYear = 1, 9999
 )
 
+// wholeTime is the bucket that has all of the time: what is asked apart is counted once.
+const wholeTime = "all"
+
 // StatsQuery is what a question for counts says beside its filters.
 type StatsQuery struct {
-	Bucket  string   // hour or day
+	Bucket  string   // hour, day or all
 	By      []string // application, type, outcome: what is counted apart
 	Outcome string
 }
@@ -38,8 +41,8 @@ func countedBy() []string { return []string{"application", "type", "outcome"} }
 func (s *StatsQuery) set(name, value string) error {
 	switch name {
 	case "bucket":
-		if s.Bucket = value; value != "hour" && value != "day" {
-			return fault.New(fault.CodeParameter, "bucket must be hour or day")
+		if s.Bucket = value; value != "hour" && value != "day" && value != wholeTime {
+			return fault.New(fault.CodeParameter, "bucket must be hour, day or all")
 		}
 	case "outcome":
 		known := []string{string(Stored), string(Duplicate), string(Conflict), string(Failed), string(Refused)}
@@ -170,7 +173,11 @@ func (q *Query) statsSQL() (sql string, args []any) {
 		}
 		return otherwise
 	}
-	return with + " SELECT date_trunc('" + q.Stats.Bucket + "', u.hour, 'UTC'), " +
+	at := "date_trunc('" + q.Stats.Bucket + "', u.hour, 'UTC')"
+	if q.Stats.Bucket == wholeTime {
+		at = fmt.Sprintf("to_timestamp(%d)", q.From.Unix()) // a whole hour
+	}
+	return with + " SELECT " + at + ", " +
 		shown("application", "u.application", "'00000000-0000-0000-0000-000000000000'::uuid") + ", " +
 		shown("type", "u.category, u.name", "'', ''") + ", " + shown("outcome", "u.outcome", "''") + ", sum(u.events)::bigint FROM " + from +
 		" GROUP BY 1, 2, 3, 4, 5 HAVING sum(u.events) <> 0 ORDER BY 1, 2, 3, 4, 5" + fmt.Sprintf(" LIMIT %d", maxCounts+1), c.args

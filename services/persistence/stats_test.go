@@ -51,8 +51,11 @@ func TestStats(t *testing.T) {
 		"by=type":                              "05-04T12 2; 05-04T12 cart add 1; 05-04T12 page view 5; 05-05T02 page view 1",
 		"by=type,outcome&category=page":        "05-04T12 page view duplicate 1; 05-04T12 page view refused 1; 05-04T12 page view stored 3; 05-05T02 page view stored 1",
 		"category=page&outcome=stored&bucket=day": "05-04T00 3; 05-05T00 1",
-		"name=add":       "05-04T12 1",
-		"outcome=failed": "05-04T12 1",
+		"bucket=all":                   "05-04T12 9",
+		"bucket=all&by=outcome":        "05-04T12 conflict 1; 05-04T12 duplicate 1; 05-04T12 failed 1; 05-04T12 refused 2; 05-04T12 stored 4",
+		"bucket=all&by=type&name=view": "05-04T12 page view 6",
+		"name=add":                     "05-04T12 1",
+		"outcome=failed":               "05-04T12 1",
 	} {
 		l.same(query, want, l.counted(uuid.Nil, query+"&"+range2))
 	}
@@ -67,7 +70,7 @@ func TestStats(t *testing.T) {
 		t.Errorf("%d types are left of what is erased", n)
 	}
 	for query, says := range map[string]string{
-		"bucket=minute": "hour or day", "by=": "empty", "by=type,": "by must be", "by=type,type": "by must be", "outcome=lost": "outcome must be one of stored", "limit=1": "unknown parameter",
+		"bucket=minute": "hour, day or all", "by=": "empty", "by=type,": "by must be", "by=type,type": "by must be", "outcome=lost": "outcome must be one of stored", "limit=1": "unknown parameter",
 		"from=2024-01-01T00:00:00Z&to=2026-01-01T00:00:00Z": "400 days apart", "from=2999-01-01T00:00:00Z": "from must be before to",
 	} {
 		status, body := l.raw(l.url, l.token(shop), "/v1/stats?"+query)

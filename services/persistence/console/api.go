@@ -35,6 +35,13 @@ func (r *refusal) tell(h http.Header) {
 	}
 }
 
+// tell answers a program of a page, which shows the problem itself.
+func (v *visit) tell(refused *refusal) {
+	v.w.Header().Set("Content-Type", "application/problem+json")
+	v.w.WriteHeader(refused.Status)
+	_ = json.NewEncoder(v.w).Encode(refused.Problem) // the browser may have gone
+}
+
 // client asks the API within the process, as one browser's request and with one token.
 type client struct {
 	api   http.Handler
@@ -93,13 +100,19 @@ func (c *client) get(path string, query url.Values, into any) error {
 }
 
 // pass lets the API answer the browser itself: what is long, or never ends. The header, names and values by turns, is that
-// of a success alone; a refusal is an error like any other, and no file that somebody downloads.
+// of a success alone; a refusal is an error like any other, and no file that somebody downloads. To HEAD the answer ends with
+// its first word, which is never sent.
 func (c *client) pass(w http.ResponseWriter, path string, query url.Values, header ...string) error {
-	request, err := c.request(c.outer.Context(), http.MethodGet, path, query)
+	ctx, enough := context.WithCancel(c.outer.Context())
+	defer enough()
+	request, err := c.request(ctx, http.MethodGet, path, query)
 	if err != nil {
 		return err
 	}
 	answer := &passing{recorder: newRecorder(), to: w}
+	if c.outer.Method == http.MethodHead {
+		answer.first = enough
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		answer.header.Set(header[i], header[i+1])
 	}

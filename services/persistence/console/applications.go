@@ -1,11 +1,9 @@
 package console
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,11 +12,6 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
-
-// sortActivities puts the busiest first.
-func sortActivities(list []activity) {
-	slices.SortStableFunc(list, func(a, b activity) int { return cmp.Or(cmp.Compare(b.Sum, a.Sum), strings.Compare(a.UID, b.UID)) })
-}
 
 func (c *Console) applications(v *visit) error {
 	return v.show(http.StatusOK, "applications", "applications", "Applications", v.who)

@@ -81,25 +81,27 @@ func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Acc
 // route has all pages.
 func (c *Console) route(mux *http.ServeMux) {
 	mux.Handle("GET /static/", c.assets)
-	open := func(pattern string, handle func(*visit) error) {
-		mux.Handle(pattern, c.Observer.Route(pattern, c.visited(handle)))
+	open := func(pattern string, handle func(*visit) error) { // to whoever it is, and while nobody can tell
+		mux.Handle(pattern, c.Observer.Route(pattern, c.opened(handle)))
 	}
 	open("GET /login", c.showLogin)
 	open("POST /login", c.login)
 	open("POST /logout", c.logout)
-	form := func(pattern string, handle func(*visit) error) { open(pattern, known(handle)) } // it looks at its parameters itself
+	form := func(pattern string, handle func(*visit) error) { // it looks at its parameters itself
+		mux.Handle(pattern, c.Observer.Route(pattern, c.visited(known(handle))))
+	}
 	page := func(pattern string, handle func(*visit) error, parameters ...string) {
 		form(pattern, only(parameters, handle))
 	}
 	page("GET /{$}", c.overview, "span")
 	form("GET /events", c.events)
-	form("GET /export", c.export) // not below /events: that is any id
+	form("GET "+exportPath, c.export)
 	page("GET /events/{id}", c.event, "id", "application")
 	form("GET /sessions", c.sessions)
 	form("GET /sessions/{id}", c.session)
 	page("POST /sessions/{id}/erase", c.erase, "id")
 	form("GET /failures", c.failures)
-	page("GET /failures/{id}", c.failure)
+	page("GET /failures/{id}", c.failure, "dry_run")
 	page("POST /failures/{id}/replay", c.replayOne)
 	page("POST /failures/{id}/discard", c.discard)
 	form("GET /replays", c.replays)
@@ -109,7 +111,7 @@ func (c *Console) route(mux *http.ServeMux) {
 	page("GET /applications", c.applications)
 	page("GET /applications/{uid}", c.application)
 	form("GET /tail", c.tail)
-	form("GET /tail/stream", c.stream)
+	form("GET "+streamPath, c.stream)
 }
 
 // only is a page that has these parameters and no other.
@@ -145,34 +147,59 @@ func (v *visit) fragment() bool {
 	return v.r.Header.Get("HX-Request") == "true" && v.r.Header.Get("HX-History-Restore-Request") != "true"
 }
 
-// visited makes a handler of a page.
-func (c *Console) visited(handle func(*visit) error) http.Handler {
+// opened makes a handler of a page that finds out itself who asks, where that matters.
+func (c *Console) opened(handle func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{client: &client{api: c.API, outer: r}, c: c, w: w, r: r}
-		if err := v.known(); err != nil {
-			c.fail(v, err)
-			return
-		}
 		if err := handle(v); err != nil {
 			c.fail(v, err)
 		}
 	})
 }
 
-// known finds the session of a cookie, if there is one.
-func (v *visit) known() error {
+// visited makes a handler of a page that knows whose session it is, if it is one's.
+func (c *Console) visited(handle func(*visit) error) http.Handler {
+	return c.opened(func(v *visit) error {
+		if err := v.known(); err != nil {
+			return err
+		}
+		return handle(v)
+	})
+}
+
+// held is the id that the browser has, of a session that may have ended.
+func (v *visit) held() string {
 	cookie, err := v.r.Cookie(cookieName)
 	if err != nil {
-		return nil //nolint:nilerr // it has none
+		return ""
 	}
-	token, err := v.c.Sessions.Token(v.r.Context(), cookie.Value)
+	return cookie.Value
+}
+
+// looks tells whether a page asks by itself, as the live tail and the progress of a replay do. Nobody has done anything
+// by that, and no session lives on by it.
+func (v *visit) looks() bool {
+	return v.r.URL.Path == streamPath || v.fragment() && v.r.Header.Get("HX-Trigger") == "progress"
+}
+
+// known finds the session of a cookie, if there is one.
+func (v *visit) known() error {
+	id := v.held()
+	if id == "" {
+		return nil
+	}
+	find := v.c.Sessions.Token
+	if v.looks() {
+		find = v.c.Sessions.Look
+	}
+	token, err := find(v.r.Context(), id)
 	if errors.Is(err, errNoSession) {
 		return nil
 	}
 	if err != nil {
 		return fault.Wrap(fault.CodeUnavailable, "the store cannot tell now who is logged in", err)
 	}
-	v.id, v.client.token = cookie.Value, token
+	v.id, v.client.token = id, token
 	return nil
 }
 
@@ -199,24 +226,39 @@ func (v *visit) identify() error {
 	return nil
 }
 
+// refused is what is told of an error, which is logged if it is ours.
+func (c *Console) refused(v *visit, err error) *refusal {
+	if known := (*refusal)(nil); errors.As(err, &known) {
+		return known
+	}
+	if fault.KindOf(err) == fault.Internal && !errors.Is(err, context.Canceled) {
+		c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
+	}
+	return refusalOf(err)
+}
+
 // fail answers with what went wrong. A token that is no longer taken ends its session.
 func (c *Console) fail(v *visit, err error) {
-	refused := (*refusal)(nil)
-	if !errors.As(err, &refused) {
-		refused = refusalOf(err)
-		if fault.KindOf(err) == fault.Internal && !errors.Is(err, context.Canceled) {
-			c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
-		}
-	}
-	if refused.Code == fault.CodeUnauthenticated && v.id != "" {
-		c.ended(v, refused)
-		return
+	refused := c.refused(v, err)
+	ended := refused.Code == fault.CodeUnauthenticated && v.id != ""
+	if ended {
+		c.forget(v)
 	}
 	refused.tell(v.w.Header())
-	if v.fragment() {
+	switch {
+	case v.r.URL.Path == streamPath && !wantsPage(v.r):
+		v.tell(refused)
+	case ended:
+		c.ended(v, refused)
+	case v.fragment():
 		_ = v.part(refused.Status, "error", "problem", refused)
-		return
+	default:
+		c.showError(v, refused)
 	}
+}
+
+// showError is a page of its own about what went wrong.
+func (c *Console) showError(v *visit, refused *refusal) {
 	if err := v.show(refused.Status, "error", "", refused.Title, wayOn(v.r, refused)); err != nil {
 		c.Log.ErrorContext(v.r.Context(), "page failed", "path", v.r.URL.Path, "error", err)
 		http.Error(v.w, "the page could not be made; it is logged", http.StatusInternalServerError)

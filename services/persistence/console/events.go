@@ -72,6 +72,9 @@ func (l eventList) Further() string {
 	return "Older events"
 }
 
+// exportPath has what the search finds, and is not below /events, where any id may be.
+const exportPath = "/export"
+
 // export passes on what the search finds, as a file.
 func (c *Console) export(v *visit) error {
 	f := v.filtered(append(eventFields(), "format"))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/persistence"
 )
 
@@ -40,6 +41,24 @@ type failureList struct {
 	Cursor   string    `json:"next_cursor"`
 	Partial  bool      `json:"partial"`
 	Next     string
+	Offer    offer `json:"-"`
+}
+
+// offer is what may be done with the open failures that a filter finds.
+type offer struct {
+	Try, Replay bool
+	Name        bool // an application has to be named first
+}
+
+// offered finds out what that is.
+func (q question) offered() offer {
+	if state := q.Filter.Get("state"); state != "" && state != "open" {
+		return offer{}
+	}
+	named := q.Filter.Get("application")
+	o := offer{Try: q.Who.asking("list", named), Replay: q.Who.asking("update", named)}
+	o.Name = named == "" && (!o.Try || !o.Replay && q.Who.somewhere("update"))
+	return o
 }
 
 func (c *Console) failures(v *visit) error {
@@ -56,6 +75,7 @@ func (c *Console) failures(v *visit) error {
 		list.Select("state", "State", "any", "open", "replayed", "discarded"),
 		list.TimeField("from", "Received from, UTC"), list.TimeField("to", "Received until, UTC"),
 	}
+	list.Offer = list.offered()
 	if list.Cursor != "" {
 		list.Next = f.Link("/failures", "cursor", list.Cursor)
 	}
@@ -75,7 +95,9 @@ type failurePage struct {
 	Text      string // the original
 	Shown     prettied
 	Diff      []difference
-	Tried     *replayed // what a dry run, or a replay of a moment ago, has said
+	Tried     *replayed // what a dry run of now has said
+	Untried   *refusal  // why it could not be tried
+	MayTry    bool
 	MayReplay bool
 	Session   string // of the original; "": it names none
 }
@@ -96,13 +118,52 @@ type replayed struct {
 	Pointers []string `json:"pointers"`
 }
 
-func (c *Console) failure(v *visit) error { return v.showFailure(nil) }
-
-func (v *visit) showFailure(tried *replayed) error {
-	p := failurePage{Who: v.who, Tried: tried}
+// failure shows one; with dry_run=true also what would become of it now, by today's rules whenever the address is opened.
+func (c *Console) failure(v *visit) error {
+	p := failurePage{Who: v.who}
+	if dry := v.r.URL.Query(); dry.Has("dry_run") {
+		if dry.Get("dry_run") != "true" {
+			return fault.OfParameter("dry_run", fault.New(fault.CodeParameter, "dry_run must be true, or left out"))
+		}
+		if err := p.try(v); err != nil {
+			return err
+		}
+	}
 	if err := v.get("/v1/failures/"+segment(idOf(v.r)), nil, &p.failure); err != nil {
 		return err
 	}
+	p.explain()
+	if p.State == "replayed" { // what became of it is on the failure
+		p.Tried = nil
+	}
+	open := p.State == "open" && !p.LeftOut
+	p.MayTry, p.MayReplay = open && v.who.may("get", text(p.Application)), open && v.who.may("update", text(p.Application))
+	status := http.StatusOK
+	if p.Untried != nil {
+		status = p.Untried.Status
+		p.Untried.tell(v.w.Header())
+	}
+	return v.show(status, "failure", "failures", "Failure "+p.ID.String(), p)
+}
+
+// try asks what would become of it. The page shows a refusal beside the failure, unless there is none, or nobody to ask.
+func (p *failurePage) try(v *visit) error {
+	tried := &replayed{}
+	err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/replay", url.Values{"dry_run": {"true"}}, tried)
+	refused, ok := err.(*refusal) //nolint:errorlint // do wraps nothing
+	switch {
+	case err == nil:
+		p.Tried = tried
+	case ok && refused.Code != fault.CodeUnauthenticated:
+		p.Untried = refused
+	default:
+		return err
+	}
+	return nil
+}
+
+// explain holds the original against what refused it.
+func (p *failurePage) explain() {
 	if p.Original != nil {
 		p.Text = *p.Original
 	}
@@ -115,8 +176,6 @@ func (v *visit) showFailure(tried *replayed) error {
 	if p.Text != "" {
 		p.Shown = marked([]byte(p.Text), at)
 	}
-	p.MayReplay = p.State == "open" && !p.LeftOut && v.who.may("update", text(p.Application))
-	return v.show(http.StatusOK, "failure", "failures", "Failure "+p.ID.String(), p)
 }
 
 // sessionOf finds the session that an event belongs to, as far as it can be read.
@@ -128,21 +187,16 @@ func sessionOf(original string) string {
 	return e.SessionID
 }
 
-// replayOne replays one failure, or tells what would become of it.
+// replayOne replays one failure. A dry run is a page, which can be opened again and passed on.
 func (c *Console) replayOne(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
-	query := url.Values{}
 	if v.r.PostFormValue("dry_run") == "true" {
-		query.Set("dry_run", "true")
+		return v.redirect(href("/failures", idOf(v.r), "", "dry_run", "true") + "#dry-run")
 	}
-	tried := &replayed{}
-	if err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/replay", query, tried); err != nil {
+	if err := v.do(http.MethodPost, "/v1/failures/"+segment(idOf(v.r))+"/replay", nil, nil); err != nil {
 		return err
 	}
-	if !tried.DryRun { // its outcome is on the failure
-		return v.redirect(href("/failures", idOf(v.r)))
-	}
-	return v.showFailure(tried)
+	return v.redirect(href("/failures", idOf(v.r))) // its outcome is on the failure
 }
 
 func (c *Console) discard(v *visit) error {

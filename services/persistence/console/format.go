@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"html/template"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,10 +18,10 @@ import (
 // functions of templates.
 func (c *Console) functions() template.FuncMap {
 	return template.FuncMap{
-		"static": c.assets.url, "href": href, "count": count, "plural": plural, "compact": compact, "clip": clip, "ago": c.ago, "clock": clock,
+		"static": c.assets.url, "href": href, "count": count, "int64": func(n int) int64 { return int64(n) }, "plural": plural, "compact": compact, "clip": clip, "ago": c.ago, "clock": clock,
 		"day": day, "duration": duration, "hue": hue, "outcomes": outcomes, "meaning": meaning, "whereabouts": whereabouts, "address": address, "text": text, "pretty": pretty, "add": func(a, b int) int { return a + b },
-		"somewhere": (*access).somewhere, "named": func(who *access, uid any) string { return who.title(text(uid)) },
-		"dict": dict, "split": strings.Fields,
+		"named": func(who *access, uid any) string { return who.title(text(uid)) },
+		"dict":  dict, "split": strings.Fields,
 		"clockable": clockable, "deref": func(b *bool) bool { return b != nil && *b }, "applications": applicationsText,
 	}
 }
@@ -65,22 +64,6 @@ func (a *access) title(uid string) string {
 		}
 	}
 	return uid
-}
-
-// somewhere tells whether somebody has a right for any application.
-func (a *access) somewhere(verb string) bool {
-	if a == nil || a.Kind == "admin" {
-		return a != nil
-	}
-	return slices.Contains(a.Unlisted, verb) || slices.ContainsFunc(a.Applications, func(m member) bool { return slices.Contains(m.Verbs, verb) })
-}
-
-// may tells whether somebody has a right for one application. The API decides; this is for what is offered.
-func (a *access) may(verb, uid string) bool {
-	if a == nil || a.Kind == "admin" {
-		return a != nil
-	}
-	return slices.Contains(a.Unlisted, verb) || slices.ContainsFunc(a.Applications, func(m member) bool { return m.UID == uid && slices.Contains(m.Verbs, verb) })
 }
 
 // count writes a number with thin spaces between its thousands.

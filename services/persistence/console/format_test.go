@@ -13,6 +13,9 @@ func TestLocal(t *testing.T) {
 	for next, want := range map[string]string{
 		"/": "/", "/events?name=a&from=b#c": "/events?name=a&from=b#c", "": "/", "events": "/", "//evil.example": "/", "/\\evil.example": "/",
 		"https://evil.example/": "/", "javascript:alert(1)": "/", "/\t/evil.example": "/", "/\r\nX: y": "/", "/login?next=/": "/", "\\\\evil": "/",
+		"/\x00evil": "/", "/events?name=\x00": "/", "/\x7f": "/", "/\u0085": "/", "/\xff": "/", "/%00": "/%00", "/%2Fevil.example": "/", "/%2f/evil.example": "/",
+		"/%5Cevil.example": "/", "/events\\..": "/", "/%": "/", "/logout": "/", "/loginx": "/loginx", "/tail/stream?name=x": "/", "/sessions/%0A": "/sessions/%0A",
+		"/sessions/-?id=a%2Fb": "/sessions/-?id=a%2Fb", "/events?name=é": "/events?name=é",
 	} {
 		if got := local(next); got != want {
 			t.Errorf("after a login %q leads to %q, want %q", next, got, want)
@@ -83,18 +86,5 @@ func TestFilter(t *testing.T) {
 	}
 	if got := f.Conditions(); len(got) != 4 || got[1] != (condition{"cart.total", "gte", "20", "data.cart.total[gte]"}) || got[2] != (condition{"coupon", "exists", "true", "data.coupon[exists]"}) {
 		t.Errorf("the form shows %v", got)
-	}
-}
-
-// TestWhatIsOffered to somebody: what they may, and what nobody has found out, which the API decides when it is asked.
-func TestWhatIsOffered(t *testing.T) {
-	t.Parallel()
-	who := &access{Kind: "kubernetes", Unlisted: []string{"update"}, Applications: []member{{UID: "a", Verbs: []string{"get", "list"}}}}
-	for verb, want := range map[string][3]bool{
-		"get": {true, true, false}, "update": {true, true, true}, "delete": {false, false, false},
-	} {
-		if got := [3]bool{who.somewhere(verb), who.may(verb, "a"), who.may(verb, "b")}; got != want {
-			t.Errorf("%s is offered somewhere, for one that is listed and for another: %v, want %v", verb, got, want)
-		}
 	}
 }

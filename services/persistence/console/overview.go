@@ -44,27 +44,22 @@ type bucket struct {
 	Sum    int64
 }
 
-// activity is an application's row.
-type activity struct {
-	UID    string
-	Counts []int64
-	Sum    int64
-}
-
 // overviewPage is the first one.
 type overviewPage struct {
-	Who          *access
-	Spans        []span
-	Span         span
-	Rows         []bucket
-	Totals       []int64
-	Applications []activity
-	Backlog      *backlog
-	Partial      bool
+	Who     *access
+	Spans   []span
+	Span    span
+	Rows    []bucket
+	Totals  []int64
+	Backlog *backlog
+	Partial bool
+	Refuse  *refusal // why nothing can be counted; nil: it can
+	Again   string   // this page
+	ranking
 }
 
 func (c *Console) overview(v *visit) error {
-	p := overviewPage{Who: v.who, Spans: spans(), Span: spans()[0], Totals: make([]int64, len(outcomes()))}
+	p := overviewPage{Who: v.who, Spans: spans(), Span: spans()[0], Totals: make([]int64, len(outcomes())), Again: v.r.URL.RequestURI()}
 	if name := v.r.URL.Query().Get("span"); name != "" {
 		i := slices.IndexFunc(p.Spans, func(s span) bool { return s.Name == name })
 		if i < 0 {
@@ -74,21 +69,9 @@ func (c *Console) overview(v *visit) error {
 	}
 	length := map[string]time.Duration{"hour": time.Hour, "day": 24 * time.Hour}[p.Span.Bucket]
 	to := c.Now().UTC().Add(length).Truncate(length)
-	asked := url.Values{"bucket": {p.Span.Bucket}, "by": {"outcome"}, "from": {event.FormatTimestamp(to.Add(-p.Span.length))}, "to": {event.FormatTimestamp(to)}}
-	var byTime, byApplication struct {
-		persistence.Stats
-		Partial bool `json:"partial"`
-	}
-	if err := v.get("/v1/stats", asked, &byTime); err != nil {
+	err := p.ask(v, to.Add(-p.Span.length), to, length)
+	if err != nil {
 		return err
-	}
-	p.Partial = byTime.Partial
-	p.fill(byTime.Counts, to.Add(-p.Span.length), to, length)
-	// By day: the sums are the same, and fewer.
-	asked.Set("bucket", "day")
-	asked.Set("by", "application,outcome")
-	if err := v.get("/v1/stats", asked, &byApplication); err == nil { // of a great many there is no list
-		p.rank(byApplication.Counts)
 	}
 	if v.who.All {
 		p.Backlog = &backlog{}
@@ -96,7 +79,47 @@ func (c *Console) overview(v *visit) error {
 			p.Backlog = nil // it is not known now
 		}
 	}
-	return v.show(http.StatusOK, "overview", "overview", "Overview", p)
+	return v.show(p.status(v), "overview", "overview", "Overview", p)
+}
+
+// ask counts by time and by application. What is refused is left out, and the page says so; the other parts are there.
+func (p *overviewPage) ask(v *visit, from, to time.Time, length time.Duration) (err error) {
+	asked := url.Values{"bucket": {p.Span.Bucket}, "by": {"outcome"}, "from": {event.FormatTimestamp(from)}, "to": {event.FormatTimestamp(to)}}
+	var byTime struct {
+		persistence.Stats
+		Partial bool `json:"partial"`
+	}
+	p.Refuse, err = part(v.get("/v1/stats", asked, &byTime))
+	if err != nil {
+		return err
+	}
+	if p.Unranked = p.Refuse; p.Refuse == nil {
+		p.Partial = byTime.Partial
+		p.fill(byTime.Counts, from, to, length)
+		if err := p.count(v, asked); err != nil {
+			return err
+		}
+	}
+	p.rank(v.who)
+	return nil
+}
+
+// part finds what a page can show in the place of one of its parts.
+func part(err error) (*refusal, error) {
+	if r, ok := err.(*refusal); ok && r.Code != fault.CodeUnauthenticated { //nolint:errorlint // get wraps nothing
+		return r, nil
+	}
+	return nil, err
+}
+
+// status of the page: that of what is missing, but where there is too much for one answer, which is nobody's mistake.
+func (p *overviewPage) status(v *visit) int {
+	missing := p.Unranked // which is Refuse where there is one
+	if missing == nil || missing.Status == http.StatusBadRequest {
+		return http.StatusOK
+	}
+	missing.tell(v.w.Header())
+	return missing.Status
 }
 
 // fill makes a row of every bucket, also of those in which nothing was.
@@ -117,28 +140,4 @@ func (p *overviewPage) fill(counts []persistence.Count, from, to time.Time, leng
 			}
 		}
 	}
-}
-
-// rank sums up by application, the busiest first.
-func (p *overviewPage) rank(counts []persistence.Count) {
-	at := map[string]int{}
-	for _, m := range p.Who.Applications {
-		at[m.UID] = len(p.Applications)
-		p.Applications = append(p.Applications, activity{UID: m.UID, Counts: make([]int64, len(outcomes()))})
-	}
-	for _, one := range counts {
-		uid := one.Application.String()
-		row, ok := at[uid]
-		if !ok {
-			row, at[uid] = len(p.Applications), len(p.Applications)
-			p.Applications = append(p.Applications, activity{UID: uid, Counts: make([]int64, len(outcomes()))})
-		}
-		for i, o := range outcomes() {
-			if o == string(one.Outcome) {
-				p.Applications[row].Counts[i] += one.Events
-				p.Applications[row].Sum += one.Events
-			}
-		}
-	}
-	sortActivities(p.Applications)
 }

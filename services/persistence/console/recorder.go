@@ -65,6 +65,10 @@ func (p *passing) WriteHeader(status int) {
 
 func (p *passing) Write(b []byte) (int, error) {
 	if p.WriteHeader(http.StatusOK); p.success() {
+		if p.first != nil {
+			_ = http.NewResponseController(p.to).Flush() // what is cut off has its header
+			p.first()
+		}
 		return p.to.Write(b) //nolint:wrapcheck // as if it were not between
 	}
 	return p.recorder.Write(b)

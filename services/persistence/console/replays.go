@@ -13,6 +13,7 @@ type run struct {
 	ID          string           `json:"id"`
 	State       string           `json:"state"` // running, finished or cancelled
 	DryRun      bool             `json:"dry_run"`
+	Yours       bool             `json:"yours"` // who asks has begun it
 	Application string           `json:"application"`
 	Code        string           `json:"code"`
 	Stage       string           `json:"stage"`
@@ -24,7 +25,6 @@ type run struct {
 	Codes       map[string]int64 `json:"codes"`
 	RequestedAt string           `json:"requested_at"`
 	FinishedAt  string           `json:"finished_at"`
-	Yours       bool             `json:"yours"` // begun by whoever looks at it
 }
 
 // Running tells whether there is something to wait for.
@@ -62,6 +62,7 @@ type replayPage struct {
 	run
 	Who       *access
 	MayCancel bool
+	MayReplay bool // what the dry run was about
 }
 
 // replayList is the page of all.
@@ -102,18 +103,14 @@ func (l *replayList) kind() field {
 	return f
 }
 
-// replay shows how far one is; htmx asks again while it runs.
+// replay shows how far one is; htmx asks again while it runs, also where that cannot be told for a moment (app.js).
 func (c *Console) replay(v *visit) error {
 	p := replayPage{Who: v.who}
-	err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run)
-	if r, ok := err.(*refusal); ok && v.fragment() && r.Passes() { //nolint:errorlint // get wraps nothing
-		r.tell(v.w.Header())
-		return v.part(r.Status, "replay", "unknown-progress", map[string]any{"ID": idOf(v.r), "Refuse": r})
-	}
-	if err != nil {
+	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
 		return err
 	}
 	p.MayCancel = p.Running() && (p.DryRun && p.Yours || v.who.may("update", p.Application))
+	p.MayReplay = p.DryRun && !p.Running() && v.who.asking("update", p.Application)
 	if v.fragment() {
 		return v.part(http.StatusOK, "replay", "progress", p)
 	}

@@ -2,7 +2,10 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // policy lets a page load nothing but what is ours, run no script and no style that stands in it, and be shown in no
@@ -29,10 +32,19 @@ func secured(next http.Handler) http.Handler {
 }
 
 // local returns where to go next, if that is a path of our own, and else the overview: what is in a link must not lead
-// people who have just logged in to somebody else.
+// people who have just logged in to somebody else. Nor is it a page if its path hides behind escapes what browsers would
+// take for another host, or if it begins or ends sessions.
 func local(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") || strings.HasPrefix(next, "/login") {
+	at, err := url.ParseRequestURI(next)
+	strange := func(s string) bool { return strings.HasPrefix(s, "//") || strings.HasPrefix(s, `/\`) }
+	if err != nil || !strings.HasPrefix(next, "/") || strange(next) || strange(at.Path) || !plain(next) || strings.Contains(next, `\`) {
+		return "/"
+	}
+	if path := at.Path; path == "/login" || path == "/logout" || path == streamPath {
 		return "/"
 	}
 	return next
 }
+
+// plain tells whether a text can be in a header as it is.
+func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }

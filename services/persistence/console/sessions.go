@@ -72,29 +72,43 @@ func (s *Sessions) Begin(ctx context.Context, owner, token string) (id string, e
 	return base64.RawURLEncoding.EncodeToString(secret), nil
 }
 
-// Token returns a session's token, or errNoSession.
+// Token returns a session's token, or errNoSession. That is a use of it.
 func (s *Sessions) Token(ctx context.Context, id string) (string, error) {
-	secret, err := base64.RawURLEncoding.DecodeString(id)
-	if err != nil || len(secret) != idBytes {
-		return "", errNoSession
-	}
-	now, key := s.now(), keyOf(secret)
-	var sealed []byte
-	var used time.Time
-	err = s.pool.QueryRow(ctx, "SELECT token, used_at FROM persistence.console_sessions WHERE id = $1 AND created_at > $2 AND used_at > $3",
-		key, now.Add(-absolute), now.Add(-idle)).Scan(&sealed, &used)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", errNoSession
-	}
-	if err != nil {
-		return "", fmt.Errorf("read session: %w", err)
-	}
-	if now.Sub(used) > noted {
-		if _, err := s.pool.Exec(ctx, "UPDATE persistence.console_sessions SET used_at = $2 WHERE id = $1 AND used_at < $2", key, now); err != nil {
+	token, used, err := s.read(ctx, id)
+	if now := s.now(); err == nil && now.Sub(used) > noted {
+		secret, _ := base64.RawURLEncoding.DecodeString(id) // it was read
+		if _, err := s.pool.Exec(ctx, "UPDATE persistence.console_sessions SET used_at = $2 WHERE id = $1 AND used_at < $2", keyOf(secret), now); err != nil {
 			return "", fmt.Errorf("note session: %w", err)
 		}
 	}
-	return unseal(secret, key, sealed)
+	return token, err
+}
+
+// Look returns a session's token, or errNoSession, and is no use of it: what a page asks by itself does not tell that
+// anybody is there.
+func (s *Sessions) Look(ctx context.Context, id string) (string, error) {
+	token, _, err := s.read(ctx, id)
+	return token, err
+}
+
+// read returns a session's token, and when it was used last as far as that is written down.
+func (s *Sessions) read(ctx context.Context, id string) (token string, used time.Time, err error) {
+	secret, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil || len(secret) != idBytes {
+		return "", used, errNoSession
+	}
+	now, key := s.now(), keyOf(secret)
+	var sealed []byte
+	err = s.pool.QueryRow(ctx, "SELECT token, used_at FROM persistence.console_sessions WHERE id = $1 AND created_at > $2 AND used_at > $3",
+		key, now.Add(-absolute), now.Add(-idle)).Scan(&sealed, &used)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", used, errNoSession
+	}
+	if err != nil {
+		return "", used, fmt.Errorf("read session: %w", err)
+	}
+	token, err = unseal(secret, key, sealed)
+	return token, used, err
 }
 
 // End forgets a session; of one that is none it does nothing.

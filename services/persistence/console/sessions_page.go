@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/persistence"
 )
@@ -56,15 +58,13 @@ type moment struct {
 	persistence.Event
 	Offset string // since the session began
 	Gap    string // the silence before it; "": none to speak of
-	X      string // its place in the picture, 0 to 1000
-	Lane   int
 }
 
 // lane of the picture is one application's.
 type lane struct {
 	Application string
 	Y           int
-	Moments     []moment
+	Marks       []string // places of its events, 0 to 1000
 }
 
 // timeline is the page of one session.
@@ -74,6 +74,7 @@ type timeline struct {
 	Partial  bool `json:"partial"`
 	Moments  []moment
 	Lanes    []lane
+	Drawn    int64 // events in the picture
 	Lasted   string
 	MayErase bool
 	Next     string
@@ -94,12 +95,12 @@ func (c *Console) session(v *visit) error {
 	if t.NextCursor != "" {
 		t.Next = f.Link(href("/sessions", id), "cursor", t.NextCursor)
 	}
-	t.MayErase = v.who.All // else there may be applications of it that somebody is not told of
-	for _, a := range t.Applications {
-		t.MayErase = t.MayErase && v.who.may("delete", a.String())
-	}
 	if v.fragment() {
 		return v.part(http.StatusOK, "session", "moments", t)
+	}
+	t.MayErase = v.who.everything("delete") // else there may be applications of it that somebody is not told of
+	if err := t.picture(v, f, id); err != nil {
+		return err
 	}
 	return v.show(http.StatusOK, "session", "sessions", "Session "+t.SessionID, t)
 }
@@ -121,21 +122,52 @@ func (t *timeline) arrange() {
 	last, _ := parsed(t.LastAt)
 	t.Lasted = duration(last.Sub(first))
 	before := time.Time{}
-	lanes := map[string]int{}
-	for _, a := range t.Applications {
-		lanes[a.String()] = len(t.Lanes)
-		t.Lanes = append(t.Lanes, lane{Application: a.String(), Y: laneHeight*len(t.Lanes) + laneHeight/2})
-	}
 	for _, e := range t.Events {
 		at, _ := parsed(e.Timestamp)
-		m := moment{Event: e, Offset: "+" + duration(at.Sub(first)), X: place(at.Sub(first), last.Sub(first))}
+		m := moment{Event: e, Offset: "+" + duration(at.Sub(first))}
 		if silence := at.Sub(before); !before.IsZero() && silence >= gap {
 			m.Gap = duration(silence)
 		}
 		before = at
 		t.Moments = append(t.Moments, m)
-		if n, ok := lanes[e.Application.String()]; ok {
-			t.Lanes[n].Moments = append(t.Lanes[n].Moments, m)
+	}
+}
+
+// drawn is how many events the picture has beyond those of the page, as one page of the API: marks that are closer than
+// that to each other are one.
+const drawn = "1000"
+
+// picture draws the session: what the page has, and what comes behind it.
+func (t *timeline) picture(v *visit, f filter, id string) error {
+	lanes := map[uuid.UUID]int{}
+	for _, a := range t.Applications {
+		lanes[a] = len(t.Lanes)
+		t.Lanes = append(t.Lanes, lane{Application: a.String(), Y: laneHeight*len(t.Lanes) + laneHeight/2})
+	}
+	t.draw(lanes, t.Events)
+	if t.NextCursor == "" {
+		return nil
+	}
+	asked, rest := f.asked(), persistence.Session{}
+	asked.Set("cursor", t.NextCursor)
+	asked.Set("limit", drawn)
+	err := v.get("/v1/sessions/"+segment(id), asked, &rest)
+	if _, ok := err.(*refusal); err != nil && !ok { //nolint:errorlint // get wraps nothing
+		return err
+	}
+	t.draw(lanes, rest.Events) // of what cannot be had now there is none, and the picture says so
+	return nil
+}
+
+// draw marks events in their lanes.
+func (t *timeline) draw(lanes map[uuid.UUID]int, events []persistence.Event) {
+	first, _ := parsed(t.FirstAt)
+	last, _ := parsed(t.LastAt)
+	for _, e := range events {
+		at, _ := parsed(e.Timestamp)
+		if n, ok := lanes[e.Application]; ok {
+			t.Lanes[n].Marks = append(t.Lanes[n].Marks, place(at.Sub(first), last.Sub(first)))
+			t.Drawn++
 		}
 	}
 }

@@ -93,6 +93,34 @@ func TestSessionsExpire(t *testing.T) {
 	}
 }
 
+// TestLookingIsNoUse: a page that only looks, as a live tail does that somebody has left open, keeps no session alive.
+func TestLookingIsNoUse(t *testing.T) {
+	t.Parallel()
+	c := newCupboard(t)
+	id := c.begin("a")
+	for c.clock = c.clock.Add(noted); ; c.clock = c.clock.Add(noted) {
+		token, err := c.Look(c.Context(), id)
+		if errors.Is(err, errNoSession) {
+			break
+		}
+		if err != nil || token != secretToken {
+			t.Fatalf("looking finds %q, %v", token, err)
+		}
+	}
+	if c.there(id) {
+		t.Error("a session that was looked at alone has ended, and is there")
+	}
+	used := c.begin("a")
+	c.clock = c.clock.Add(idle - time.Second)
+	if !c.there(used) {
+		t.Fatal("a session ends too early")
+	}
+	c.clock = c.clock.Add(idle - time.Second)
+	if _, err := c.Look(c.Context(), used); err != nil {
+		t.Errorf("a session that was used is not there: %v", err)
+	}
+}
+
 // TestSessionsAreBounded for each owner, whose oldest go; others' stay.
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()

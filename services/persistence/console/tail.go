@@ -2,8 +2,11 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +43,7 @@ func (c *Console) tail(v *visit) error {
 	if (f.partial || len(given) > 1) && f.wrong == nil {
 		return v.redirect(f.Link("/tail", "outcome", wanted))
 	}
-	p.Stream = f.Link("/tail/stream", "outcome", wanted)
+	p.Stream = f.Link(streamPath, "outcome", wanted)
 	if err := p.ask(v, "/v1/stream", f.asked("outcome", wanted), nil); err != nil { // it is told here, and ends there with its first word
 		return err
 	}
@@ -67,6 +70,9 @@ func joined(wanted map[string]bool) string {
 	return strings.Join(list, ",")
 }
 
+// streamPath is where the page of the live tail listens.
+const streamPath = "/tail/stream"
+
 // watch is how often a live tail looks whether its session is still there: who logs out in one tab has done so in all.
 const watch = 5 * time.Second
 
@@ -75,32 +81,48 @@ func (c *Console) stream(v *visit) error {
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode == "navigate" {
 		return fault.New(fault.CodeInvalid, "this is for the page of the live tail: /tail")
 	}
-	ctx, end := context.WithCancel(v.r.Context())
-	defer end()
-	go func() { // it ends with the stream
-		defer end()
-		c.watched(ctx, v.id)
-	}()
-	v.client.outer = v.r.WithContext(ctx)
 	f := v.filtered(append(tailFields(), "outcome"))
 	if f.wrong != nil {
 		return f.wrong
 	}
-	return v.pass(v.w, "/v1/stream", f.values)
+	ctx, end := context.WithCancelCause(v.r.Context())
+	defer end(nil)
+	go func() { end(c.watched(ctx, v.id)) }() // it ends with the stream
+	v.client.outer = v.r.WithContext(ctx)
+	err := v.pass(v.w, "/v1/stream", f.values)
+	if err == nil && errors.Is(context.Cause(ctx), errNoSession) {
+		v.farewell()
+	}
+	return err
 }
 
-// watched returns when a session has ended. That the store does not answer ends none.
-func (c *Console) watched(ctx context.Context, id string) {
+// farewellPatience is how long a browser may take for the last word.
+const farewellPatience = 10 * time.Second
+
+// farewell is the last event of a stream whose session has ended, as the API would tell it.
+func (v *visit) farewell() {
+	problem := fault.ProblemOf(errSessionOver())
+	text, _ := json.Marshal(problem)                                                       // always has a JSON form
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(farewellPatience)) // the stream's has passed
+	_, _ = fmt.Fprintf(v.w, "event: end\ndata: %s\n\n", text)                              // the browser may have gone
+}
+
+func errSessionOver() error {
+	return fault.New(fault.CodeUnauthenticated, "your session has ended: log in again")
+}
+
+// watched returns errNoSession when a session has ended, which it does although somebody listens. That the store does not answer ends none.
+func (c *Console) watched(ctx context.Context, id string) error {
 	ticker := time.NewTicker(watch)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticker.C:
 		}
-		if _, err := c.Sessions.Token(ctx, id); errors.Is(err, errNoSession) {
-			return
+		if _, err := c.Sessions.Look(ctx, id); errors.Is(err, errNoSession) {
+			return errNoSession
 		}
 	}
 }

@@ -20,7 +20,7 @@ type link struct{ To, Text string }
 
 // wayOn finds where to go from an error.
 func wayOn(r *http.Request, refused *refusal) errorPage {
-	p := errorPage{Refuse: refused, Back: link{"/", "To the overview"}}
+	p := errorPage{Refuse: refused, Back: back(r)}
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case reads && refused.Passes():
@@ -28,6 +28,12 @@ func wayOn(r *http.Request, refused *refusal) errorPage {
 	case reads && refused.Code == fault.CodeParameter && r.URL.RawQuery != "":
 		p.Plain = r.URL.EscapedPath()
 	}
+	return p
+}
+
+// back is the page that a request belongs to.
+func back(r *http.Request) link {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	section, rest, inside := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	if section == "export" { // of events
 		section, inside = "events", true
@@ -39,12 +45,13 @@ func wayOn(r *http.Request, refused *refusal) errorPage {
 	switch id, _, action := strings.Cut(rest, "/"); {
 	case !known:
 	case !reads && action: // what it was to be done with
-		p.Back = link{"/" + section + "/" + id, "Back"}
+		to := link{"/" + section + "/" + id, "Back"}
 		if r.URL.RawQuery != "" {
-			p.Back.To += "?" + r.URL.RawQuery
+			to.To += "?" + r.URL.RawQuery
 		}
+		return to
 	case inside || !reads:
-		p.Back = link{"/" + section, text}
+		return link{"/" + section, text}
 	}
-	return p
+	return link{"/", "To the overview"}
 }

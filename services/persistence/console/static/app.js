@@ -33,7 +33,9 @@
   document.addEventListener("htmx:load", (event) => localise(event.detail.elt));
 
   // What was fetched behind a button leaves the focus where reading goes on.
+  const passes = (xhr) => xhr.status === 429 || xhr.status >= 500;
   document.addEventListener("htmx:beforeSwap", (event) => {
+    if (passes(event.detail.xhr)) return;
     const more = event.detail.target.closest(".more");
     if (more && more.contains(document.activeElement)) more.parentElement.dataset.resume = more.parentElement.children.length - 1;
   });
@@ -45,20 +47,75 @@
     }
   });
 
-  // A part of a page is HTML of the console; anything else that an address may lead to is somebody's data.
+  // A part of a page is HTML of the console; anything else that an address may lead to is somebody's data. What cannot be had
+  // just now takes the place of nothing: what is shown stays, and beside it stands why.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!/^text\/html\b/.test(event.detail.xhr.getResponseHeader("Content-Type") || "")) event.detail.shouldSwap = false;
+    const { xhr, requestConfig } = event.detail;
+    if (passes(xhr)) {
+      event.detail.shouldSwap = false;
+      trouble(requestConfig.elt, told(xhr), 1000 * (Number(xhr.getResponseHeader("Retry-After")) || 0));
+      return;
+    }
+    over(requestConfig.elt);
+    if (!/^text\/html\b/.test(xhr.getResponseHeader("Content-Type") || "")) event.detail.shouldSwap = false;
   });
+  document.addEventListener("htmx:sendError", (event) => trouble(event.detail.elt, "TheEye cannot be reached", 0));
 
-  // What cannot be fetched at all is said where it was asked for, until something can be again.
-  document.addEventListener("htmx:beforeSwap", () => document.querySelectorAll(".away").forEach((away) => away.remove()));
-  document.addEventListener("htmx:sendError", (event) => {
-    const at = event.detail.elt;
-    if (at.parentElement.querySelector(":scope > .away")) return;
-    const problem = document.createElement("p");
-    problem.className = "problem away";
-    problem.setAttribute("role", "alert");
-    problem.textContent = "TheEye cannot be reached. Try again in a moment.";
-    at.before(problem);
+  // Why, as the answer has it.
+  function told(xhr) {
+    const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    return page.querySelector(".problem p")?.textContent.trim() || "TheEye answers with the status " + xhr.status;
+  }
+
+  const longest = 30000; // milliseconds between two questions of a page that asks by itself
+  const notes = new WeakMap(); // what stands beside an element, and when it is asked for again
+  const asksItself = (element) => /^every /.test(element.getAttribute("hx-trigger") || "");
+
+  function trouble(element, why, wait) {
+    const known = notes.get(element) || { note: document.createElement("div"), failed: 0, until: 0 };
+    notes.set(element, known);
+    const itself = asksItself(element);
+    if (itself) {
+      const grown = Math.max(wait, Math.min(longest, 500 * 2 ** known.failed++));
+      known.until = performance.now() + grown * (0.5 + Math.random() / 2);
+    }
+    const text = itself ? why + ". This is as of " + element.dataset.asOf + ", and is asked again." : why + ". Try again in a moment.";
+    if (known.note.isConnected && known.note.firstChild.textContent === text) return;
+    known.note.className = "problem away";
+    known.note.setAttribute("role", itself ? "status" : "alert");
+    const words = document.createElement("p");
+    words.textContent = text;
+    known.note.replaceChildren(words);
+    if (!itself && !element.matches("a, button")) known.note.append(again(element));
+    element.before(known.note);
+  }
+
+  // again is a button for what is fetched without one.
+  function again(element) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Try again";
+    button.addEventListener("click", () => htmx.trigger(element, "again"));
+    return button;
+  }
+
+  function over(element) {
+    const known = notes.get(element);
+    if (known) known.note.remove();
+    notes.delete(element);
+  }
+
+  // A page that asks by itself takes its time while there is no answer, and knows from when is what it shows.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const known = notes.get(event.detail.elt);
+    if (known && performance.now() < known.until) event.preventDefault();
   });
+  function date(within) {
+    const now = new Date().toISOString().slice(11, 19) + " UTC";
+    for (const element of [within, ...within.querySelectorAll("[hx-trigger]")]) {
+      if (element.matches("[hx-trigger]:not([data-as-of])") && asksItself(element)) element.dataset.asOf = now;
+    }
+  }
+  date(document.body);
+  document.addEventListener("htmx:load", (event) => date(event.detail.elt));
 })();

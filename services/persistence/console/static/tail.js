@@ -1,5 +1,5 @@
-// The live tail: what the API tells, as it tells it. The list is bounded; what it leaves out, and what the API could not
-// tell, is said.
+// The live tail: what the API tells, as it tells it (follow.js, json.js). The list is bounded; what it leaves out, and what
+// the API could not tell, is said.
 "use strict";
 (() => {
   const kept = 200; // rows: more than anybody reads while they move
@@ -16,7 +16,8 @@
   const pause = document.getElementById("tail-pause");
   const clear = document.getElementById("tail-clear");
   const applications = JSON.parse(list.dataset.applications || "{}");
-  let paused = false, queue = [], dropped = 0, missed = 0, lost = "", told = 0, seen = new Set(), timer = 0;
+  const { member, line, lines } = theeye.json;
+  let paused = false, queue = [], dropped = 0, missed = 0, lost = "", told = 0, seen = new Set(), timer = 0, away = "";
 
   function show(word, kind) {
     if (state.textContent === word) return;
@@ -47,10 +48,10 @@
     return a;
   }
 
-  function row(message) {
+  function row({ message, text: told }) {
     const thing = message.event || message.failure;
-    const data = message.event ? message.event.data : message.failure.detail;
-    const text = message.event ? (data === undefined ? "" : JSON.stringify(data)) : message.failure.code + ": " + data;
+    const data = message.event && member(told, "event", "data");
+    const text = message.event ? line(data || "", 200) : message.failure.code + ": " + message.failure.detail;
     const item = make("li", "fresh"), details = make("details"), summary = make("summary"), inside = make("div", "inside");
     const time = make("time", "", clock(thing.received_at));
     time.dateTime = thing.received_at;
@@ -71,10 +72,12 @@
     } else {
       links.append(link(address("/failures", thing.id), "This failure's page"));
     }
-    let body = message.event ? (data === undefined ? "" : JSON.stringify(data, null, 2)) : thing.original || thing.original_base64 || "";
-    if (message.omitted) body = "It is too large for the live tail; its page has it.";
-    const pre = make("pre", "", body);
+    const pre = make("pre");
     pre.tabIndex = 0;
+    details.addEventListener("toggle", () => { // few are opened
+      if (message.omitted) pre.textContent = "It is too large for the live tail; its page has it.";
+      else pre.textContent = message.event ? lines(data || "") || "It has no data." : thing.original || thing.original_base64 || "";
+    }, { once: true });
     inside.append(links, pre);
     details.append(summary, inside);
     item.append(details);
@@ -87,7 +90,7 @@
       const fresh = document.createDocumentFragment();
       const batch = queue.slice(-kept).reverse();
       told += queue.length;
-      for (const message of batch) fresh.append(row(message));
+      for (const one of batch) fresh.append(row(one));
       list.prepend(fresh);
       while (list.children.length > kept) list.lastElementChild.remove();
       said.textContent = queue.length === 1 ? "One outcome more" : queue.length + " outcomes more";
@@ -99,6 +102,7 @@
 
   function remark() {
     const words = [];
+    if (away) words.push(away);
     if (paused) words.push(queue.length + " wait" + (dropped ? ", and " + dropped + " more are left out" : ""));
     else if (told > kept) words.push(told + " were told; the newest " + kept + " are shown");
     if (!paused && dropped) words.push(dropped + " are left out: too many came during the pause");
@@ -110,13 +114,14 @@
 
   const soon = () => { timer = timer || setTimeout(paint, painted); };
 
-  function take(message) {
+  function take(text) {
+    const message = JSON.parse(text);
     const thing = message.event || message.failure;
     const key = message.outcome + " " + (thing.sequence || thing.id); // one may be told again
     if (seen.has(key)) return;
     seen.add(key);
     if (seen.size > 5000) seen = new Set([...seen].slice(-2500));
-    queue.push(message);
+    queue.push({ message, text });
     if (paused && queue.length > waiting) {
       queue.shift();
       dropped++;
@@ -125,40 +130,44 @@
   }
 
   const reasons = { slow: ": this browser was too slow", late: ": it was away for too long", lost: ": they could not be announced" };
+  const listening = () => show(paused ? "paused" : "live", paused ? "paused" : "live");
+  const reason = (problem) => (problem.detail ? problem.title + ": " + problem.detail : problem.title || "it does not say why");
 
-  function listen() {
-    const source = new EventSource(box.dataset.stream);
-    source.addEventListener("open", () => show(paused ? "paused" : "live", paused ? "paused" : "live"));
-    source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) {
-        show("ended", "lost");
-        said.textContent = "The live tail has ended.";
-        refuse("The live tail cannot be followed: you may be logged out, or may not listen to this. Load the page again.");
-      } else {
-        show("connecting", "running");
-      }
-    });
-    for (const outcome of outcomes) source.addEventListener(outcome, (event) => take(JSON.parse(event.data)));
-    source.addEventListener("missed", (event) => {
-      const m = JSON.parse(event.data);
+  const hear = {
+    live() {
+      if (away) said.textContent = "The live tail goes on.";
+      away = "";
+      listening();
+      remark();
+    },
+    event(type, data) {
+      if (outcomes.includes(type)) take(data);
+      if (type !== "missed") return;
+      const m = JSON.parse(data);
       missed += m.count || 0;
       lost = reasons[m.reason] || "";
       soon();
-    });
-    source.addEventListener("end", (event) => {
-      const problem = JSON.parse(event.data);
-      if (problem.code === "service.shutting_down") return; // the browser comes back, to another replica
-      source.close();
+    },
+    away(problem, gap) {
+      if (gap) lost = ": the live tail was away before it had told where it was";
+      away = problem?.code === "service.shutting_down" ? "" : "The live tail is away, and asked again" + (problem ? " (" + reason(problem) + ")" : "");
+      show("connecting", "running");
+      remark();
+    },
+    over(problem) {
+      away = "";
       show("ended", "lost");
-      refuse("The live tail has ended. " + problem.title + ": " + problem.detail);
-    });
-    addEventListener("pagehide", () => source.close());
-  }
+      remark();
+      refuse("The live tail has ended. " + reason(problem) + ".", problem.status === 401);
+    },
+  };
 
-  function refuse(text) {
+  function refuse(text, nobody) {
     const problem = make("div", "problem");
     problem.setAttribute("role", "alert");
-    problem.append(make("p", "", text));
+    const words = make("p", "", text);
+    if (nobody) words.append(" ", link("/login?" + new URLSearchParams({ next: location.pathname + location.search }), "Log in"));
+    problem.append(words);
     box.before(problem);
   }
 
@@ -167,7 +176,7 @@
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? "Go on" : "Pause";
-    if (state.textContent === "live" || state.textContent === "paused") show(paused ? "paused" : "live", paused ? "paused" : "live");
+    if (state.textContent === "live" || state.textContent === "paused") listening();
     soon();
   });
   clear.addEventListener("click", () => {
@@ -178,5 +187,5 @@
     empty.hidden = false;
     remark();
   });
-  listen();
+  theeye.follow(box.dataset.stream, hear);
 })();
