@@ -36,10 +36,11 @@ func notText(h http.Header) string {
 func structuredBytes(n int) int { return 2 * (base64.StdEncoding.EncodedLen(n) + 6*32<<10) }
 
 // structured puts a CloudEvent that came in binary mode in its JSON format: what travels on, and what a Failure shows.
-// Data that is no JSON becomes data_base64, so that all of it is kept.
+// Data that is no JSON becomes data_base64, so that all of it is kept; what is too large is not looked at.
 func (w *worker) structured(sub *Submission) []byte {
 	data := sub.Body
-	json := len(data) > 0 && sub.form.json && w.isJSON(data)
+	tooLarge := len(data) > sub.Application.Policy.MaxEventBytes()
+	json := len(data) > 0 && sub.form.json && (tooLarge || w.isJSON(data))
 	w.body = appendStructured(w.body[:0], sub.header, data, json)
 	return w.body
 }

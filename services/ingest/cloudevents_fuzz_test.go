@@ -10,7 +10,7 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/keyring"
 )
 
-// FuzzBinary: whatever comes in binary mode becomes one JSON object, of which nothing but its own faults is refused.
+// FuzzBinary: whatever comes in binary mode and is not too large becomes one JSON object, of which nothing but its own faults is refused.
 func FuzzBinary(f *testing.F) {
 	f.Add("1", "order 17", "application/json", []byte(`{"a":1}`))
 	f.Add("%22", "\\", "text/plain", []byte("\xff\x00"))

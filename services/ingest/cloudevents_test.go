@@ -73,6 +73,7 @@ func TestBinaryCloudEvents(t *testing.T) {
 		"data, too":    {json, `{}`, []string{"Ce-Data", "x"}, 422, []string{"cloudevent.invalid/ce-data"}, `"datacontenttype":"application/json","data":{}}`},
 		"base64, too":  {json, "", []string{"Ce-Data_base64", "e30="}, 422, []string{"cloudevent.invalid/ce-data_base64"}, `"datacontenttype":"application/json"}`},
 		"Latin-1":      {json, `{}`, []string{"Ce-Subject", "\xe9"}, 400, nil, ""},
+		"too large":    {json, `[` + strings.Repeat("1,", event.MaxEventBytes/2) + `x`, nil, 413, []string{"event.too_large"}, `,1,1,`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := d.register(nextUID(), registry.Policy{})

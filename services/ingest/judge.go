@@ -95,6 +95,10 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
 	w.splitter.Rewritten = sub.form.binary
 	maxEventBytes := sub.Application.Policy.MaxEventBytes()
+	if sub.form.binary && len(sub.Body) > maxEventBytes { // it is one event, whatever it holds
+		w.splitter.One(sub.Body, maxEventBytes, func(doc *jsonb.Doc, refusal *event.Refusal) { read(0, sub.Body, doc, refusal) })
+		return nil
+	}
 	if sub.form.lines {
 		return w.splitter.Lines(sub.Body, maxEventBytes, read)
 	}

@@ -28,6 +28,40 @@ type wire struct {
 	Data      json.RawMessage `json:"data"`
 }
 
+// BenchmarkShortValues scans the most values that a body can have for its bytes: what costs most of what hostile clients send.
+func BenchmarkShortValues(b *testing.B) {
+	for name, one := range map[string]string{"numbers": "1,", "strings": `"a",`, "fractions": "-1.5e3,", "arrays": "[],", "members": `{"a":1},`} {
+		text := []byte("[" + strings.Repeat(one, 1_000_000/len(one)) + "1]")
+		var s jsonb.Scanner
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s.Reset(text)
+				if _, _, _, err := s.Scan(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/skimmed", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s.Reset(text)
+				if err := s.Skim(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/json.Valid", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if !json.Valid(text) {
+					b.Fatal("not valid")
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkScan(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		text := typical

@@ -85,16 +85,33 @@ func (s *Scanner) digits() int {
 
 func (s *Scanner) at(c byte) bool { return s.pos < len(s.src) && s.src[s.pos] == c }
 
+// number reads a number. Most are short and whole, and nothing else is to be seen of those.
 func (s *Scanner) number() error {
-	start := s.pos
-	if s.at('-') {
-		s.pos++
+	start, src, pos := s.pos, s.src, s.pos
+	if src[pos] == '-' {
+		pos++
 	}
-	zero := s.at('0')
-	digits := s.digits()
-	if digits == 0 || zero && digits > 1 {
+	first := pos
+	for pos < len(src) && src[pos]-'0' <= 9 {
+		pos++
+	}
+	s.pos = pos
+	digits := pos - first
+	switch {
+	case digits == 0 || digits > 1 && src[first] == '0':
 		return s.Fail("invalid number")
+	case digits > MaxDigits || pos < len(src) && goesOn[src[pos]]:
+		return s.fraction(start, digits)
 	}
+	s.add(start, Number, false)
+	return nil
+}
+
+// goesOn holds what follows the digits of a number that is more than whole.
+var goesOn = [256]bool{'.': true, 'e': true, 'E': true}
+
+// fraction reads what may follow the whole digits of a number.
+func (s *Scanner) fraction(start, digits int) error {
 	if s.at('.') {
 		s.pos++
 		fraction := s.digits()

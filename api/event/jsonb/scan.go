@@ -18,6 +18,7 @@ type Scanner struct {
 	pos    int
 	begin  int
 	rested int // where others had the processor last
+	marked int // where to look up next: others want the processor, or the value is becoming too large
 	doc    Doc
 	nodes  []node
 	kinds  []byte          // '[' or '{' of every open container: input may nest far beyond MaxDepth
@@ -32,7 +33,7 @@ type Scanner struct {
 
 // Reset points the scanner at new text, of less than 2 GiB: a node keeps its place in 32 bits.
 func (s *Scanner) Reset(src []byte) {
-	s.src, s.pos, s.rested, s.kinds, s.located, s.doc = src, 0, 0, s.kinds[:0], place{}, Doc{}
+	s.src, s.pos, s.rested, s.marked, s.kinds, s.located, s.doc = src, 0, 0, 0, s.kinds[:0], place{}, Doc{}
 }
 
 // More tells whether anything but white space is left.
@@ -43,6 +44,13 @@ func (s *Scanner) More() bool {
 
 // Peek skips white space and returns the next byte, or 0 at the end.
 func (s *Scanner) Peek() byte {
+	if s.pos < len(s.src) && s.src[s.pos] > ' ' {
+		return s.src[s.pos]
+	}
+	return s.next()
+}
+
+func (s *Scanner) next() byte {
 	s.space()
 	if s.pos == len(s.src) {
 		return 0
@@ -58,6 +66,7 @@ func (s *Scanner) Skip() { s.pos++ }
 func (s *Scanner) Scan() (doc *Doc, raw []byte, fault *Fault, err error) {
 	s.space()
 	s.nodes, s.kinds, s.fault, s.mute, s.begin = s.nodes[:0], s.kinds[:0], nil, false, s.pos
+	s.mark()
 	if err := s.value(); err != nil {
 		return nil, nil, nil, err
 	}
@@ -75,6 +84,7 @@ func (s *Scanner) Scan() (doc *Doc, raw []byte, fault *Fault, err error) {
 func (s *Scanner) Skim() error {
 	s.space()
 	s.nodes, s.kinds, s.fault, s.mute, s.begin = s.nodes[:0], s.kinds[:0], nil, true, s.pos
+	s.mark()
 	return s.value()
 }
 
@@ -120,15 +130,31 @@ func (s *Scanner) value() error {
 	}
 }
 
-// begun reads a scalar or the opening of a container; opened says that a value is expected next.
-func (s *Scanner) begun() (opened bool, err error) {
-	c := s.Peek()
+// mark sets where to look up next.
+func (s *Scanner) mark() {
+	s.marked = s.rested + stretch
+	if s.MaxBytes > 0 && !s.mute {
+		s.marked = min(s.marked, s.begin+s.MaxBytes)
+	}
+}
+
+// lookUp is called where it was marked, and between two values at the earliest.
+func (s *Scanner) lookUp() {
 	if s.pos-s.rested > stretch {
 		s.rested = s.pos
 		runtime.Gosched()
 	}
 	if s.MaxBytes > 0 && s.pos-s.begin > s.MaxBytes {
 		s.mute = true
+	}
+	s.mark()
+}
+
+// begun reads a scalar or the opening of a container; opened says that a value is expected next.
+func (s *Scanner) begun() (opened bool, err error) {
+	c := s.Peek()
+	if s.pos > s.marked {
+		s.lookUp()
 	}
 	if d := len(s.kinds); d > 0 && d <= MaxDepth && s.kinds[d-1] == '[' {
 		s.cursor[d-1]++
