@@ -11,7 +11,7 @@ import (
 // Lines calls yield for each line of NDJSON that is not blank, as Split does for each event, with the line's number
 // from 1. A line that is no JSON value is refused alone, for where the next one begins is known.
 func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, raw []byte, doc *jsonb.Doc, refusal *Refusal)) error {
-	s.scanner.MaxBytes = maxEventBytes
+	s.scanner.MaxBytes, s.scanner.Rest = maxEventBytes, s.Rest
 	events, line := 0, 0
 	for rest := body; len(rest) > 0; {
 		var text []byte
@@ -38,7 +38,7 @@ func (s *Splitter) Lines(body []byte, maxEventBytes int, yield func(line int, ra
 // One calls yield for a text that was cut out of a body before and is to be one event, with its document or the fault that
 // makes it unfit: what Lines says of a line of this text, but for the places, which are told with lines.
 func (s *Splitter) One(text []byte, maxEventBytes int, yield func(doc *jsonb.Doc, refusal *Refusal)) {
-	s.scanner.MaxBytes = maxEventBytes
+	s.scanner.MaxBytes, s.scanner.Rest = maxEventBytes, s.Rest
 	s.single(text, func(_ []byte, doc *jsonb.Doc, refusal *Refusal) { yield(doc, refusal) },
 		func(line, column int) string { return fmt.Sprintf(" at line %d, column %d", line, column) })
 }

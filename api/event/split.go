@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/theeye-dev/theeye/api/event/jsonb"
 )
@@ -19,6 +20,8 @@ var (
 type Splitter struct {
 	// Rewritten says that bodies are not as their sender wrote them: no fault is told with line and column.
 	Rewritten bool
+	// Rest is a jsonb.Scanner's.
+	Rest time.Duration
 
 	scanner jsonb.Scanner
 }
@@ -29,7 +32,7 @@ type Splitter struct {
 // pointer leads into the body.
 func (s *Splitter) Split(body []byte, maxEventBytes int, yield func(raw []byte, doc *jsonb.Doc, refusal *Refusal)) (array bool, err error) {
 	sc := &s.scanner
-	sc.MaxBytes = maxEventBytes
+	sc.MaxBytes, sc.Rest = maxEventBytes, s.Rest
 	sc.Reset(body)
 	if bytes.HasPrefix(body, []byte("\uFEFF")) {
 		return false, sc.Fail("the body begins with a byte order mark")

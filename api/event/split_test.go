@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -282,4 +284,34 @@ func checkDecoded(t *testing.T, raw []byte, doc *jsonb.Doc) {
 
 func validPointer(p string) bool {
 	return p == "" || strings.HasPrefix(p, "/") && !strings.Contains(strings.NewReplacer("~0", "", "~1", "").Replace(p), "~")
+}
+
+// TestLargeBodiesRest: while a large body is read others have the processor, also when it is many small texts.
+func TestLargeBodiesRest(t *testing.T) {
+	t.Parallel()
+	const pause = time.Millisecond
+	bodies := map[string]string{
+		"array": "[" + strings.Repeat(`{"a":[1,2,3,4,5,6,7]},`, 1000) + "1]",
+		"one":   `{"a":[` + strings.Repeat(`1,2,3,4,5,6,7,8,9,10,`, 1000) + `1]}`,
+		"lines": strings.Repeat(`{"a":[1,2,3,4,5,6,7]}`+"\n", 1000),
+	}
+	for name, body := range bodies {
+		synctest.Test(t, func(t *testing.T) {
+			s, began := event.Splitter{Rest: pause}, time.Now()
+			read := s.Split
+			if name == "lines" {
+				read = func(body []byte, most int, yield func([]byte, *jsonb.Doc, *event.Refusal)) (bool, error) {
+					return false, s.Lines(body, most, func(_ int, raw []byte, doc *jsonb.Doc, refusal *event.Refusal) { yield(raw, doc, refusal) })
+				}
+			}
+			for range 10 { // some 210 KB
+				if _, err := read([]byte(body), 1<<20, func([]byte, *jsonb.Doc, *event.Refusal) {}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(began); took != 6*pause {
+				t.Errorf("%s: rested for %s in %d bytes", name, took, 10*len(body))
+			}
+		})
+	}
 }

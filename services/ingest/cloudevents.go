@@ -116,6 +116,7 @@ func unquoted(value string) string {
 // isJSON tells whether a text is one JSON value; what is wrong within is the event's fault, which is found later.
 func (w *worker) isJSON(text []byte) bool {
 	s := &w.scanner
+	s.Rest = restOf(len(text))
 	s.Reset(text)
 	return s.Skim() == nil && !s.More()
 }

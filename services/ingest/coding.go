@@ -159,7 +159,7 @@ func (e *expander) gunzip(h *hold, plain, packed []byte, limit int) ([]byte, err
 	if err := g.reader.Reset(&g.source); err != nil {
 		return plain[:0], err
 	}
-	out, err := fill(plain, &g.reader, unannounced, limit, func(from, to int) error { return h.take(to - from) })
+	out, err := fill(plain, &resting{&g.reader, lightBytes}, unannounced, limit, func(from, to int) error { return h.take(to - from) })
 	if (errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)) && g.followed(packed) {
 		err = errFollowed
 	}

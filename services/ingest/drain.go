@@ -16,7 +16,7 @@ const (
 // reads would otherwise see a broken connection instead of the 401 or 413, and try for ever.
 func drained(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, control := &endingBody{ReadCloser: r.Body}, http.NewResponseController(w)
+		body, control := &endingBody{resting: resting{r.Body, lightBytes}, Closer: r.Body}, http.NewResponseController(w)
 		r.Body = body
 		_ = control.EnableFullDuplex() // else the server itself would wait for a body of up to 256 KiB; HTTP/2 has it always
 		next.ServeHTTP(w, r)
@@ -29,14 +29,15 @@ func drained(next http.Handler) http.Handler {
 	})
 }
 
-// endingBody knows whether it was read to its end, or to an error.
+// endingBody knows whether it was read to its end, or to an error, and rests while it is read.
 type endingBody struct {
-	io.ReadCloser
+	resting
+	io.Closer
 	ended bool
 }
 
 func (b *endingBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.resting.Read(p)
 	b.ended = b.ended || err != nil
 	return n, err
 }

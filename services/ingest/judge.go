@@ -93,7 +93,7 @@ func (w *worker) judge(sub Submission, sequencer *event.Sequencer, budget *Budge
 
 // split calls read for every event of a body, with its line where lines are events.
 func (w *worker) split(sub *Submission, read func(int, []byte, *jsonb.Doc, *event.Refusal)) error {
-	w.splitter.Rewritten = sub.form.binary
+	w.splitter.Rewritten, w.splitter.Rest = sub.form.binary, restOf(len(sub.Body))
 	maxEventBytes := sub.Application.Policy.MaxEventBytes()
 	if sub.form.binary && len(sub.Body) > maxEventBytes { // it is one event, whatever it holds
 		w.splitter.One(sub.Body, maxEventBytes, func(doc *jsonb.Doc, refusal *event.Refusal) { read(0, sub.Body, doc, refusal) })

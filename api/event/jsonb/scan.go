@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"time"
 )
 
 // stretch is how many bytes are read at a time, some 0.3 ms of short values. Then whoever waits for the processor has it
@@ -12,12 +13,13 @@ const stretch = 32 << 10
 
 // Scanner scans JSON values. Its memory is reused from value to value; it is not safe for concurrent use.
 type Scanner struct {
-	MaxBytes int // values longer than this get FaultSize and no nodes past it; 0 is no limit
+	MaxBytes int           // values longer than this get FaultSize and no nodes past it; 0 is no limit
+	Rest     time.Duration // how long other processes have the processor after every 32 KiB; 0: goroutines that wait have it
 
 	src    []byte
 	pos    int
 	begin  int
-	rested int // where others had the processor last
+	rested int // where others had the processor last; negative: in a text before this one
 	marked int // where to look up next: others want the processor, or the value is becoming too large
 	doc    Doc
 	nodes  []node
@@ -33,7 +35,8 @@ type Scanner struct {
 
 // Reset points the scanner at new text, of less than 2 GiB: a node keeps its place in 32 bits.
 func (s *Scanner) Reset(src []byte) {
-	s.src, s.pos, s.rested, s.marked, s.kinds, s.located, s.doc = src, 0, 0, 0, s.kinds[:0], place{}, Doc{}
+	s.rested -= s.pos
+	s.src, s.pos, s.marked, s.kinds, s.located, s.doc = src, 0, 0, s.kinds[:0], place{}, Doc{}
 }
 
 // More tells whether anything but white space is left.
@@ -142,7 +145,11 @@ func (s *Scanner) mark() {
 func (s *Scanner) lookUp() {
 	if s.pos-s.rested > stretch {
 		s.rested = s.pos
-		runtime.Gosched()
+		if s.Rest > 0 {
+			time.Sleep(s.Rest)
+		} else {
+			runtime.Gosched()
+		}
 	}
 	if s.MaxBytes > 0 && s.pos-s.begin > s.MaxBytes {
 		s.mute = true

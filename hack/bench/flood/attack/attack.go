@@ -22,6 +22,7 @@ type Plan struct {
 	PerSecond float64 `json:"per_second"` // requests of each kind
 	Idle      int     `json:"idle"`       // connections that send nothing
 	Slow      int     `json:"slow"`       // connections of each kind that sends a byte now and then
+	Connects  float64 `json:"connects"`   // connections of each kind opened a second in the beginning; 0: all at once
 	Only      string  `json:"only"`       // what the names of the kinds of requests begin with that are sent; empty: all
 
 	Told func(kind, outcome string) `json:"-"` // called for each outcome as it is counted, one at a time; may be nil

@@ -18,6 +18,13 @@ const (
 
 // keep holds a connection, over and over, by what hold sends over it until it is closed.
 func (f *flood) keep(ctx context.Context, kind string, n int, hold func(context.Context, *flood, net.Conn) error) {
+	if f.Connects > 0 {
+		select {
+		case <-time.After(time.Duration(float64(n) / f.Connects * float64(time.Second))):
+		case <-ctx.Done():
+			return
+		}
+	}
 	for {
 		conn, err := f.dial(ctx, n)
 		if err == nil {
