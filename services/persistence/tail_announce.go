@@ -110,7 +110,7 @@ func (a *Announcer) entries(settled []*record) (entries []tailEntry) {
 		if !ok {
 			continue
 		}
-		line, err := marshal(m)
+		line, err := m.line()
 		if err != nil {
 			continue // what was made here is JSON
 		}

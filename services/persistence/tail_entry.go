@@ -1,8 +1,6 @@
 package persistence
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,7 +15,7 @@ const (
 	tailWriter = "w" // who wrote it, a new name after each start
 	tailCount  = "n" // how many outcomes that writer had announced, or tried to, before this entry
 	tailKnown  = "k" // how many of them it knows to be on the stream, or to have been: for who has read none of them
-	tailTold   = "d" // the messages, a line of JSON each
+	tailTold   = "d" // the messages, a line each (tailed)
 
 	tailErased = "e" // a member of the log of erasures
 	tailCutOff = "c" // the sequence up to which it is erased
@@ -26,7 +24,7 @@ const (
 	tailCut = "x"
 )
 
-// tailBlank is a line without a message: no JSON of one, so that the release before passes over it, too.
+// tailBlank is a line without a message: of no traits and no tab, so that other releases pass over it, too.
 const tailBlank = "-"
 
 // news decodes entries.
@@ -94,11 +92,11 @@ func knownOf(entry redis.XMessage, count int64) int64 {
 
 // messageOf decodes a line; one of a release that writes otherwise is nothing but its place.
 func messageOf(at place, line string) message {
-	var m tailed
-	if err := json.Unmarshal([]byte(line), &m); err != nil {
+	m, ok := readTailed(line)
+	if !ok {
 		return message{place: at}
 	}
-	return message{place: at, traits: m.traits, told: bytes.Clone(m.Told)}
+	return message{place: at, traits: m.traits, told: m.told}
 }
 
 // fewEntries is less than what any trimming by size leaves on the stream, which is tailBytes/tailEntryBytes: a stream of no

@@ -313,7 +313,7 @@ func TestErasureOfALargeTail(t *testing.T) {
 	a.awaitTail(a.tail, "all was read", func() bool { return len(a.tail.messages) == batches*each })
 	before := remembered(a.tail)
 	for n := range 2000 { // small ones, more than one piece has
-		must := a.announcer.append(t.Context(), []tailEntry{{before: int64(batches*each + n), lines: fmt.Appendf(nil, `{"a":%q,"s":"erased","o":"stored","d":{"event":{"sequence":%q}}}`+"\n", shop, uuid.Nil)}})
+		must := a.announcer.append(t.Context(), []tailEntry{{before: int64(batches*each + n), lines: fmt.Appendf(nil, `{"a":%q,"s":"erased","o":"stored"}`+"\t"+`{"event":{"sequence":%q}}`+"\n", shop, uuid.Nil)}})
 		a.must(must)
 	}
 	a.erased(a.silencer(), target{session: "erased"})
@@ -479,7 +479,7 @@ func TestUnsaid(t *testing.T) {
 // BenchmarkTailErase takes one message of a full tail off it, while Redis answers others: how long these wait is measured too.
 func BenchmarkTailErase(b *testing.B) {
 	a := newAudience(b)
-	line, err := marshal(tailed{traits: traits{Application: shop, SessionID: "s", Outcome: Stored}, Told: fmt.Appendf(nil, `{"event":{"sequence":%q,"data":%q}}`, cutOffAt(time.Now()), strings.Repeat("x", 600))})
+	line, err := (&tailed{traits: traits{Application: shop, SessionID: "s", Outcome: Stored}, told: fmt.Appendf(nil, `{"event":{"sequence":%q,"data":%q}}`, cutOffAt(time.Now()), strings.Repeat("x", 600))}).line()
 	a.must(err)
 	lines := bytes.Repeat(append(line, '\n'), 4)
 	for n := range tailBytes / len(lines) {

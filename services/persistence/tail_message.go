@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -40,7 +42,27 @@ type traits struct {
 // tailed is one message as it travels over Redis.
 type tailed struct {
 	traits
-	Told json.RawMessage `json:"d"`
+	told []byte // JSON in one line
+}
+
+// tailTab stands between the traits and what is told, for no JSON in one line has one: what is told is not read again, and
+// nobody but a listener's client decodes it.
+const tailTab = "\t"
+
+// line is how a message is written.
+func (t *tailed) line() ([]byte, error) {
+	head, err := marshal(t.traits)
+	return slices.Concat(head, []byte(tailTab), t.told), err
+}
+
+// readTailed reads a line; false: a release wrote it that writes otherwise, or it was erased.
+func readTailed(line string) (t tailed, ok bool) {
+	head, told, ok := strings.Cut(strings.TrimSuffix(line, "\n"), tailTab)
+	if !ok || json.Unmarshal([]byte(head), &t.traits) != nil {
+		return tailed{}, false
+	}
+	t.told = []byte(told) // a copy: the entry that it came in is not kept for it
+	return t, true
 }
 
 // told makes the message of a settled record; false: there is none, for nothing became of it that is seen.
@@ -58,7 +80,7 @@ func told(r *record) (tailed, bool) {
 	if err != nil {
 		return tailed{}, false // nothing that was stored is no JSON
 	}
-	m := tailed{Told: text, traits: traits{
+	m := tailed{told: text, traits: traits{
 		Application: r.application, SessionID: storable(r.sessionID), Category: storable(r.category), Name: storable(r.name), Outcome: r.outcome,
 	}}
 	if !r.occurredAt.IsZero() {

@@ -310,7 +310,7 @@ func TestAnnouncerTrims(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAudience(t)
-			line, err := marshal(tailed{traits: traits{Application: shop, Outcome: Stored}, Told: fmt.Appendf(nil, "%q", strings.Repeat("x", c.text))})
+			line, err := (&tailed{traits: traits{Application: shop, Outcome: Stored}, told: fmt.Appendf(nil, "%q", strings.Repeat("x", c.text))}).line()
 			a.must(err)
 			n := 0
 			for range c.calls {
