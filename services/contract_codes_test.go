@@ -28,6 +28,7 @@ func elsewhere() map[string][3]string {
 		"replay.no_original":        {"persistence/replay_test.go", "TestReplayOfWhatIsNotWhole", "replay.no_original"},
 		"replay.no_application":     {"persistence/replay_test.go", "TestReplayOfWhatIsNotWhole", "replay.no_application"},
 		"stream.too_many_listeners": {"persistence/tail_http_test.go", "TestListenersAreBounded", "fault.CodeManyListeners"},
+		"export.too_many":           {"persistence/export_crowd_test.go", "TestNobodyTakesAllExports", "fault.CodeManyExports"},
 	}
 }
 

@@ -9,13 +9,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 const (
 	// exportTurns is how many exports read at the same moment: the other connections answer people.
 	exportTurns = 2
+	// maxExports of one replica, and maxOwnExports of one application or person: while a client takes its time each has a page
+	// of exportPageBytes, two or three times, and up to 3 MiB to compress with.
+	maxExports, maxOwnExports = 16, 4
 	// exportWait is how long a client may take for a page before it is given up.
 	exportWait = time.Minute
 	// exportSilence is how long an export that finds nothing says nothing: proxies take a connection for dead after a minute, and
@@ -38,12 +44,23 @@ type exportQuestion struct {
 	Query
 	coding string // of the answer: gzip, zstd or none
 	again  func(context.Context, Scope) (Scope, error)
-	head   bool // only the header is asked for
+	head   bool      // only the header is asked for
+	by     uuid.UUID // whose exports are counted together
 }
 
+// begin takes a seat until the request ends.
 func (e *exporter) begin(ctx context.Context, q exportQuestion) (*export, error) {
+	leave, err := e.seats.enter(q.by)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, leave)
 	first, err := e.page(ctx, q.Query)
-	return &export{exportQuestion: q, first: first, exporter: e, said: e.now()}, err
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return &export{exportQuestion: q, first: first, exporter: e, said: e.now()}, nil
 }
 
 // write streams the answer. After its beginning an error can only be told by cutting it off: every line has the cursor
@@ -59,32 +76,36 @@ func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 	if x.coding != "" {
 		header.Set("Content-Encoding", x.coding)
 	}
-	defer x.first.done()
+	page := x.first
+	x.first = exportPage{} // nothing of it is kept while the others are read
 	if x.head {
+		page.done()
 		return nil
 	}
-	if err := x.stream(ctx, w); err != nil {
+	if err := x.stream(ctx, w, page); err != nil {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for: a client must not take it for whole
 	}
 	return nil
 }
 
-func (x *export) stream(ctx context.Context, w http.ResponseWriter) error {
+func (x *export) stream(ctx context.Context, w http.ResponseWriter, page exportPage) error {
 	coded, err := x.encoder(w)
 	if err != nil {
+		page.done()
 		return err
 	}
-	lines, page := x.lines(coded), x.first
-	defer func() { page.done() }()
+	lines := x.lines(coded)
 	for {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(exportWait)) // a recorder in tests has none
 		err := x.put(lines, &page.EventPage)
-		page.done() // before the next one
-		if err != nil || page.NextCursor == "" {
+		page.done()
+		cursor, rows := page.NextCursor, len(page.Events)
+		page = exportPage{} // there is never more than one
+		if err != nil || cursor == "" {
 			return err
 		}
 		_ = http.NewResponseController(w).Flush() // likewise
-		if page, err = x.next(ctx, &page.EventPage); err != nil {
+		if page, err = x.next(ctx, cursor, rows); err != nil {
 			return err
 		}
 	}
@@ -216,7 +237,14 @@ func acceptedCoding(header string) (best string) {
 
 // exporter reads pages as everybody does, each within its own time.
 func (r *Reader) exporter() *exporter {
-	return &exporter{read: retried(r.Store.Events), turns: make(chan struct{}, exportTurns), held: r.Store.held, now: r.Now}
+	return &exporter{
+		read: retried(r.Store.Events), turns: make(chan struct{}, exportTurns), now: r.Now,
+		seats: &seats{
+			most: maxExports, own: maxOwnExports,
+			full: fault.New(fault.CodeOverloaded, "this replica has as many exports as it takes; try again"),
+			mine: fault.New(fault.CodeManyExports, "you have "+strconv.Itoa(maxOwnExports)+" exports here; wait for one of them to end"),
+		},
+	}
 }
 
 // decodeExport asks for large pages, the earliest first: so an export can go on with what has come since.
@@ -232,7 +260,12 @@ func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQue
 	if err := q.resume(listExport); err != nil {
 		return exportQuestion{}, err
 	}
+	who, err := r.sender(ctx, req)
+	if err != nil {
+		return exportQuestion{}, err
+	}
 	x := exportQuestion{Query: q, head: req.Method == http.MethodHead, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
+	x.by, _ = listenerOf(who)
 	err = x.checkFormat()
 	return x, err
 }

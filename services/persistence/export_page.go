@@ -2,10 +2,7 @@ package persistence
 
 import (
 	"context"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -14,7 +11,7 @@ import (
 type exporter struct {
 	read  func(context.Context, Query) (EventPage, error)
 	turns chan struct{}
-	held  *semaphore.Weighted
+	seats *seats
 	now   func() time.Time
 }
 
@@ -24,16 +21,10 @@ type exportPage struct {
 	done context.CancelFunc
 }
 
-// page waits for memory, and for its turn. A page may be short, or have nothing at all.
+// page waits for its turn. A page may be short, or have nothing at all. Its memory is the export's own, of which there are
+// few; only for a row that is larger it needs some of what all answers share.
 func (e *exporter) page(ctx context.Context, q Query) (page exportPage, err error) {
-	if err := e.held.Acquire(ctx, exportPageBytes); err != nil {
-		return exportPage{done: func() {}}, fault.Wrap(fault.CodeUnavailable, "too many exports are on their way", err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	page.done = sync.OnceFunc(func() {
-		cancel()
-		e.held.Release(exportPageBytes)
-	})
+	ctx, page.done = context.WithCancel(ctx)
 	if page.EventPage, err = e.turn(holdingFree(ctx, exportPageBytes), q); err != nil {
 		page.done()
 	}
@@ -50,16 +41,16 @@ func (e *exporter) turn(ctx context.Context, q Query) (EventPage, error) {
 	return e.read(ctx, q)
 }
 
-// next reads the page behind one. How many rows are asked for follows from how many had room: PostgreSQL sends them all.
-func (x *export) next(ctx context.Context, page *EventPage) (exportPage, error) {
+// next reads the page behind a cursor. How many rows are asked for follows from how many had room: PostgreSQL sends them all.
+func (x *export) next(ctx context.Context, cursor string, rows int) (exportPage, error) {
 	const fewest = 10
 	q := x.Query
-	if err := q.goOn(page.NextCursor); err != nil {
-		return exportPage{done: func() {}}, err
+	if err := q.goOn(cursor); err != nil {
+		return exportPage{}, err
 	}
 	if _, err := x.again(ctx, q.scope()); err != nil { // a right that was taken away meanwhile
-		return exportPage{done: func() {}}, err
+		return exportPage{}, err
 	}
-	q.Limit = min(maxLimit, 2*len(page.Events)+fewest)
+	q.Limit = min(maxLimit, 2*rows+fewest)
 	return x.page(ctx, q)
 }

@@ -63,12 +63,12 @@ type Tail struct {
 	fresh    time.Time     // up to then all is here
 	ended    bool
 
-	listeners listeners
+	listeners *seats
 }
 
 // NewTail registers theeye_tail_listeners.
 func NewTail(client redis.UniversalClient, now func() time.Time, log *slog.Logger, meter metric.Meter) (*Tail, error) {
-	t := &Tail{client: client, now: now, log: log, limit: tailBytes, writers: map[string]int64{}, beat: make(chan struct{}), unsaid: newUnsaid()}
+	t := &Tail{client: client, now: now, log: log, limit: tailBytes, writers: map[string]int64{}, beat: make(chan struct{}), unsaid: newUnsaid(), listeners: newListeners()}
 	_, err := meter.Int64ObservableGauge("theeye.tail.listeners", metric.WithDescription("Listeners of the live tail of this replica."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(t.listeners.total()); return nil }))
 	if err != nil {

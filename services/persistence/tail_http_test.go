@@ -179,7 +179,7 @@ func (a *audience) change(app registry.Application) {
 // TestListenersAreBounded by application and in all, and who leaves makes room.
 func TestListenersAreBounded(t *testing.T) {
 	t.Parallel()
-	var l listeners
+	l := newListeners()
 	var leave []func()
 	for range maxOwnListeners {
 		f, err := l.enter(shop)

@@ -7,7 +7,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,43 +25,11 @@ const (
 	takeAtOnce = 256
 )
 
-// listeners counts who listens, by whose credential; uuid.Nil is for administrators.
-type listeners struct {
-	mu  sync.Mutex
-	by  map[uuid.UUID]int
-	all int
-}
-
-func (l *listeners) total() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return int64(l.all)
-}
-
-// enter admits one more; leave must be called when it goes.
-func (l *listeners) enter(own uuid.UUID) (leave func(), err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.all >= maxListeners {
-		return nil, fault.New(fault.CodeOverloaded, "this replica has as many listeners as it takes; try again, or read GET /v1/events")
-	}
-	if own != uuid.Nil && l.by[own] >= maxOwnListeners {
-		return nil, fault.New(fault.CodeManyListeners, "you have "+strconv.Itoa(maxOwnListeners)+" listeners here; end one of them first")
-	}
-	if l.by == nil {
-		l.by = map[uuid.UUID]int{}
-	}
-	l.by[own]++
-	l.all++
-	return sync.OnceFunc(func() { l.leave(own) }), nil
-}
-
-func (l *listeners) leave(own uuid.UUID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all--
-	if l.by[own]--; l.by[own] == 0 {
-		delete(l.by, own)
+func newListeners() *seats {
+	return &seats{
+		most: maxListeners, own: maxOwnListeners,
+		full: fault.New(fault.CodeOverloaded, "this replica has as many listeners as it takes; try again, or read GET /v1/events"),
+		mine: fault.New(fault.CodeManyListeners, "you have "+strconv.Itoa(maxOwnListeners)+" listeners here; end one of them first"),
 	}
 }
 

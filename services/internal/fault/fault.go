@@ -48,6 +48,7 @@ const (
 	CodeForbidden       Code = "permission.denied"
 	CodeRate            Code = "rate.exceeded"
 	CodeManyListeners   Code = "stream.too_many_listeners"
+	CodeManyExports     Code = "export.too_many"
 	CodeStarting        Code = "service.starting"
 	CodeUnavailable     Code = "service.unavailable"
 	CodeOverloaded      Code = "service.overloaded"
@@ -86,6 +87,7 @@ var table = map[Code]row{
 	CodeForbidden:       {Denied, http.StatusForbidden, "Permission denied"},
 	CodeRate:            {Unavailable, http.StatusTooManyRequests, "Too many events"},
 	CodeManyListeners:   {Unavailable, http.StatusTooManyRequests, "Too many listeners"},
+	CodeManyExports:     {Unavailable, http.StatusTooManyRequests, "Too many exports"},
 	CodeStarting:        {Unavailable, http.StatusServiceUnavailable, "Starting"},
 	CodeUnavailable:     {Unavailable, http.StatusServiceUnavailable, "Temporarily unavailable"},
 	CodeOverloaded:      {Unavailable, http.StatusServiceUnavailable, "Overloaded"},
