@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,6 +41,8 @@ type Reader struct {
 	// Tail has the final outcomes of all replicas.
 	Tail *Tail
 	Now  func() time.Time
+
+	seal atomic.Pointer[seal] // of the ids of the tail, once it was read
 }
 
 // Handler serves persistence's public port.

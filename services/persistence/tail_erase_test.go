@@ -131,7 +131,7 @@ func TestErasedIsNotToldAnyMore(t *testing.T) {
 				a.request(blog, item("plain-d", "t", "")))
 			a.insert(a.request(shop, item("plain-e", "beside", "")), a.request(blog, item("plain-f", "t", "")))
 			a.mark(blog, "before")
-			all := a.from(a.url, "0-0.0", "before")[1:]
+			all := a.from(a.url, a.sealed(place{}), "before")[1:]
 			if len(all) != 7 || !strings.HasSuffix(all[1], "secret-a") || !strings.HasSuffix(all[4], "refused") {
 				t.Fatalf("told before: %q", all)
 			}
@@ -149,7 +149,7 @@ func TestErasedIsNotToldAnyMore(t *testing.T) {
 				kept = append(kept, all[n])
 			}
 			for what, url := range map[string]string{"the one that erased": a.url, "another": other.url, "one that starts": third.url} {
-				a.same(what, kept, a.from(url, "0-0.0", "before")[1:])
+				a.same(what, kept, a.from(url, a.sealed(place{}), "before")[1:])
 				next := slices.Index(kept, all[2])
 				at, _, _ := strings.Cut(all[1], " ")
 				a.same(what+", from an erased message on", kept[next:], a.from(url, at, "before"))

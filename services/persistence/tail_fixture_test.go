@@ -79,6 +79,16 @@ func (a *audience) listen(after *place) *ear {
 	return e
 }
 
+// sealed is what clients are given for a place.
+func (a *audience) sealed(p place) string {
+	a.Helper()
+	salt, err := a.store.salt(a.Context())
+	a.must(err)
+	s, err := newSeal(salt)
+	a.must(err)
+	return s.id(p)
+}
+
 // awaitTail waits until what a tail knows is as it should be.
 func (a *audience) awaitTail(tail *Tail, what string, so func() bool) {
 	a.Helper()

@@ -41,7 +41,7 @@ func handleStream(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 // listening is one listener: what it asked for, and the right by which it listens.
 type listening struct {
 	choice
-	after *place    // where it was before
+	resumed
 	by    uuid.UUID // whose listeners are counted together; uuid.Nil: administrators, of whom there are few
 	whole bool      // may be told how many outcomes of all applications were missed
 	again func(context.Context, Scope) (Scope, error)
@@ -83,22 +83,9 @@ func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listenin
 		err = fault.OfParameter("outcome", err)
 	}
 	if err == nil {
-		l.after, err = parseLastEventID(req)
+		l.resumed, err = retried(r.resumed)(ctx, req.Header.Get("Last-Event-ID"))
 	}
 	return l, err
-}
-
-// parseLastEventID reads where a client was before; nil: it is new.
-func parseLastEventID(req *http.Request) (*place, error) {
-	id := req.Header.Get("Last-Event-ID")
-	if id == "" {
-		return nil, nil
-	}
-	at, ok := parsePlace(id)
-	if !ok {
-		return nil, fault.New(fault.CodeParameter, "Last-Event-ID is not an id that this service gave out")
-	}
-	return &at, nil
 }
 
 // listenerOf tells by what a sender's listeners are counted, and how often their right is looked at.
@@ -154,7 +141,7 @@ func (r *Reader) listen(ctx context.Context, l *listening) (*listening, error) {
 // encodeStream tells a listener what it asked for, until it goes, its right ends, or the process is to stop.
 func encodeStream(ctx context.Context, w http.ResponseWriter, l *listening) error {
 	defer l.leave()
-	out := &events{writer: w, control: http.NewResponseController(w), counted: l.whole}
+	out := &events{writer: w, control: http.NewResponseController(w), counted: l.whole, seal: l.seal}
 	_ = out.control.SetReadDeadline(time.Time{}) // the server's is for requests that end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")

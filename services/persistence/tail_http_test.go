@@ -82,7 +82,7 @@ func TestWhoMayListen(t *testing.T) {
 		says                string
 	}{
 		"admin":            {adminToken, "", "", 200, ""},
-		"application":      {a.keys[shop], "", "1-0.0", 200, ""},
+		"application":      {a.keys[shop], "", a.sealed(place{ms: 1}), 200, ""},
 		"wrong key":        {"eye_wrong", "", "", 401, "mistyped"},
 		"another's":        {a.keys[shop], "application=" + blog.String(), "", 403, "of the other is missing"},
 		"unknown":          {adminToken, "limit=1", "", 400, "known are session_id, application, category, name, from, to, data.<path>, outcome"},
@@ -92,6 +92,7 @@ func TestWhoMayListen(t *testing.T) {
 		"no outcome":       {adminToken, "outcome=erased", "", 400, "a list, with commas"},
 		"empty outcome":    {adminToken, "outcome=", "", 400, "a list, with commas"},
 		"no place":         {adminToken, "", "x", 400, "not an id that this service gave out"},
+		"a place unsealed": {adminToken, "", "1-0.0", 400, "not an id that this service gave out"},
 		"from not before":  {adminToken, "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "", 400, "from must be before to"},
 		"malformed string": {adminToken, "outcome=%zz", "", 400, "malformed"},
 	} {

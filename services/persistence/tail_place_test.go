@@ -136,7 +136,7 @@ func TestStaleTail(t *testing.T) {
 		ok    bool
 	}{{"fresh", &at, staleTail, true}, {"stale", &at, staleTail + 1, false}, {"stale, and new", nil, staleTail + 1, true}} {
 		now = r.Tail.followed().Add(c.ago)
-		l, err := r.listen(t.Context(), &listening{after: c.after})
+		l, err := r.listen(t.Context(), &listening{resumed: resumed{after: c.after}})
 		if (err == nil) != c.ok || err != nil && fault.ProblemOf(err).Code != fault.CodeUnavailable {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -42,6 +42,7 @@ type events struct {
 	writer  http.ResponseWriter
 	control *http.ResponseController
 	counted bool
+	seal    *seal
 	buffer  bytes.Buffer
 	last    place
 	err     error
@@ -62,8 +63,7 @@ func (e *events) taken(got taken) {
 	}
 	for i := range got.messages {
 		m := &got.messages[i]
-		e.last = m.place
-		fmt.Fprintf(&e.buffer, "id: %s\n", m.place)
+		e.place(m.place)
 		if m.lost > 0 {
 			e.missed(Missed{Reason: missedLost, Count: m.lost})
 		} else {
@@ -72,6 +72,14 @@ func (e *events) taken(got taken) {
 		if e.buffer.Len() > sseBuffer && e.flush() != nil {
 			return
 		}
+	}
+}
+
+// place moves where the listener would go on.
+func (e *events) place(at place) {
+	e.last = at
+	if id := e.seal.id(at); id != "" {
+		fmt.Fprintf(&e.buffer, "id: %s\n", id)
 	}
 }
 
@@ -87,13 +95,11 @@ func (e *events) event(kind string, data []byte) {
 	fmt.Fprintf(&e.buffer, "event: %s\ndata: %s\n\n", kind, data)
 }
 
-// heartbeat shows that the connection lives, and moves the place from which the listener would go on. An event without data
-// is none to its receiver but for its id.
+// heartbeat shows that the connection lives, and moves the place. An event without data is none to its receiver but for its id.
 func (e *events) heartbeat(at place) {
 	e.buffer.WriteString(": here\n")
 	if e.last.before(at) {
-		e.last = at
-		fmt.Fprintf(&e.buffer, "id: %s\n", at)
+		e.place(at)
 	}
 	e.buffer.WriteByte('\n')
 }

@@ -208,7 +208,7 @@ func TestTailTellsOfTheFirstThatIsLost(t *testing.T) {
 	a.mark(shop, "of another")
 	a.same("told of another writer", []string{"stored of another"}, s.told(1))
 	late := a.another()
-	a.same("remembered by who comes later", append(want, "stored of another"), a.stream(late.url, adminToken, "", placeAt(time.Now().Add(-seenFor)).String()).told(3))
+	a.same("remembered by who comes later", append(want, "stored of another"), a.stream(late.url, adminToken, "", a.sealed(placeAt(time.Now().Add(-seenFor)))).told(3))
 
 	a.must(a.redis.XTrimMaxLen(t.Context(), TailKey, 0).Err())
 	a.store.Announce = a.announcer.Announce
