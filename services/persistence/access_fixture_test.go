@@ -42,7 +42,8 @@ type court struct {
 	home    string // namespace of web-shop and spare
 	away    string // namespace of web-log and idle
 	moved   atomic.Int64
-	asked   atomic.Int64 // questions to the API server
+	stopped atomic.Pointer[time.Time] // nil: the clock runs
+	asked   atomic.Int64              // questions to the API server
 	people  *kube.People
 	reader  *Reader
 	signing ed25519.PrivateKey
@@ -66,7 +67,13 @@ func newCourt(t testing.TB) *court {
 }
 
 // now is the time for People, which a test moves.
-func (c *court) now() time.Time { return time.Now().Add(time.Duration(c.moved.Load())) }
+func (c *court) now() time.Time {
+	base := time.Now()
+	if at := c.stopped.Load(); at != nil {
+		base = *at
+	}
+	return base.Add(time.Duration(c.moved.Load()))
+}
 
 // forget lets everything end that is remembered of people.
 func (c *court) forget() { c.moved.Add(int64(kube.GrantedFor)) }

@@ -85,7 +85,7 @@ var table = map[Code]row{
 	CodeSuspended:       {Denied, http.StatusForbidden, "The application is suspended"},
 	CodeOrigin:          {Denied, http.StatusForbidden, "The origin is not listed"},
 	CodeForbidden:       {Denied, http.StatusForbidden, "Permission denied"},
-	CodeRate:            {Unavailable, http.StatusTooManyRequests, "Too many events"},
+	CodeRate:            {Unavailable, http.StatusTooManyRequests, "Too much at a time"},
 	CodeManyListeners:   {Unavailable, http.StatusTooManyRequests, "Too many listeners"},
 	CodeManyExports:     {Unavailable, http.StatusTooManyRequests, "Too many exports"},
 	CodeStarting:        {Unavailable, http.StatusServiceUnavailable, "Starting"},

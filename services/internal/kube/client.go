@@ -24,7 +24,7 @@ const (
 	burst     = 20
 	// peoplePerSecond and peopleBurst do so for people. The first answer to somebody new may take a question for every
 	// verb in each of a hundred namespaces, and ten such people twenty a second each from then on; the API server answers
-	// one in less than a millisecond.
+	// one in less than a millisecond. What each may ask by name is bounded apart (askers).
 	peoplePerSecond = 200
 	peopleBurst     = 600
 )

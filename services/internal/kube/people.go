@@ -70,12 +70,13 @@ type People struct {
 	now    func() time.Time
 	tokens asked[*User]
 	access asked[struct{}]
+	askers *askers
 }
 
 // NewPeople returns a People that asks by a client.
 func NewPeople(client *Client, metrics *Metrics, logger *slog.Logger, now func() time.Time) *People {
 	return &People{
-		client: client, now: now,
+		client: client, now: now, askers: newAskers(),
 		tokens: asked[*User]{
 			subject: "token", logger: logger, now: now, metrics: metrics.tokens,
 			allowed: newMemory[*User](maxPeople), refused: newMemory[*User](maxRefused),
@@ -137,10 +138,18 @@ func userOf(info authenticationv1.UserInfo) (*User, error) {
 	return &User{Name: info.Username, info: info, key: string(key[:])}, nil
 }
 
-// Allow answers nil when a user has a permission, else a fault: 403 that names it, 503 when Kubernetes could not be asked.
+// Allow answers nil when a user has a permission, else a fault: 403 that names it, 503 when Kubernetes could not be asked,
+// 429 when the user asks too much by name. What is refused counts for that also while it is remembered: else somebody could
+// tell from when they are stopped what was asked in their name before, and so whose something is.
 func (p *People) Allow(ctx context.Context, user *User, permission Permission) error {
 	question := user.key + permission.key()
-	if decided, ok := p.access.recall(question); ok {
+	decided, known := p.access.recall(question)
+	if permission.Name != "" && (!known || decided.err != nil) {
+		if err := p.askers.take(user.Name, p.now()); err != nil {
+			return err
+		}
+	}
+	if known {
 		return decided.err
 	}
 	_, err := p.access.ask(ctx, question, func(ctx context.Context) (made answer[struct{}], err error) {

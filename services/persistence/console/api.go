@@ -117,6 +117,7 @@ func (c *client) pass(w http.ResponseWriter, path string, query url.Values, head
 		answer.header.Set(header[i], header[i+1])
 	}
 	c.api.ServeHTTP(answer, request)
+	answer.WriteHeader(http.StatusOK) // an answer without a byte has a header, too
 	if !answer.success() {
 		return answer.refusal()
 	}

@@ -102,6 +102,7 @@ func (c *Console) event(v *visit) error {
 	if err := v.get("/v1/events/"+segment(idOf(v.r)), filterOf(v.r.URL.Query(), "application").values, &h.History); err != nil {
 		return err
 	}
+	v.about(text(h.Application), "get")
 	if v.fragment() {
 		return v.part(http.StatusOK, "event", "history", h)
 	}

@@ -75,6 +75,7 @@ func (c *Console) failures(v *visit) error {
 		list.Select("state", "State", "any", "open", "replayed", "discarded"),
 		list.TimeField("from", "Received from, UTC"), list.TimeField("to", "Received until, UTC"),
 	}
+	v.about(f.Get("application"), "list", "update")
 	list.Offer = list.offered()
 	if list.Cursor != "" {
 		list.Next = f.Link("/failures", "cursor", list.Cursor)
@@ -132,6 +133,7 @@ func (c *Console) failure(v *visit) error {
 	if err := v.get("/v1/failures/"+segment(idOf(v.r)), nil, &p.failure); err != nil {
 		return err
 	}
+	v.about(text(p.Application), "get", "update")
 	p.explain()
 	if p.State == "replayed" { // what became of it is on the failure
 		p.Tried = nil

@@ -24,6 +24,9 @@ func (q *question) ask(v *visit, path string, asked url.Values, into any) error 
 		return nil //nolint:nilerr // the page shows it
 	}
 	err := v.get(path, asked, into)
+	if err == nil {
+		v.about(q.Filter.Get("application"), "list")
+	}
 	r, ok := err.(*refusal) //nolint:errorlint // get wraps nothing
 	if !ok || r.Code == fault.CodeUnauthenticated {
 		return err

@@ -109,6 +109,7 @@ func (c *Console) replay(v *visit) error {
 	if err := v.get("/v1/replays/"+segment(idOf(v.r)), nil, &p.run); err != nil {
 		return err
 	}
+	v.about(p.Application, "update")
 	p.MayCancel = p.Running() && (p.DryRun && p.Yours || v.who.may("update", p.Application))
 	p.MayReplay = p.DryRun && !p.Running() && v.who.asking("update", p.Application)
 	if v.fragment() {

@@ -1,6 +1,9 @@
 package console
 
-import "slices"
+import (
+	"net/url"
+	"slices"
+)
 
 // What somebody may do decides what a page offers, and nothing else: the API decides what is done. So what is not known is
 // offered, and a refusal says what is missing.
@@ -63,4 +66,24 @@ func (a *access) uid(reference string) string {
 		}
 	}
 	return reference
+}
+
+// about finds out about one application what the list of all does not say: which rights somebody has by its name. Where that
+// cannot be told the page offers what the list does: it was asked for by itself, and what is wrong with it is told there.
+func (v *visit) about(reference string, verbs ...string) {
+	all := !slices.ContainsFunc(verbs, func(verb string) bool { return !v.who.asking(verb, reference) })
+	if reference == "" || v.who.Kind != "kubernetes" || all {
+		return
+	}
+	one := &access{}
+	if v.get("/v1/access", url.Values{"application": {reference}}, one) == nil {
+		v.who.learn(one.Applications)
+	}
+}
+
+// learn takes in what is known better than from the list.
+func (a *access) learn(better []member) {
+	for _, m := range better {
+		a.Applications = append(slices.DeleteFunc(a.Applications, func(old member) bool { return old.UID == m.UID }), m)
+	}
 }

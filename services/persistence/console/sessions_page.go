@@ -91,6 +91,7 @@ func (c *Console) session(v *visit) error {
 	if err := v.get("/v1/sessions/"+segment(id), f.asked("limit", "200"), &t); err != nil {
 		return t.further(v, f, err)
 	}
+	v.about(f.Get("application"), "get")
 	t.arrange()
 	if t.NextCursor != "" {
 		t.Next = f.Link(href("/sessions", id), "cursor", t.NextCursor)
