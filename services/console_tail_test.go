@@ -35,7 +35,7 @@ func newBalancer(t *testing.T, before string) *balancer {
 	l := &balancer{}
 	pass := &httputil.ReverseProxy{
 		FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, //nolint:forbidigo // as net/http asks for
 	}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/tail/stream" {
@@ -151,7 +151,7 @@ func (b *browser) numbers() {
 
 // same compares JSON whose members may be in another order.
 func same(got, want string) bool {
-	for _, part := range strings.Split(strings.Trim(want, "{}"), ",\"") {
+	for part := range strings.SplitSeq(strings.Trim(want, "{}"), ",\"") {
 		if !strings.Contains(got, strings.TrimPrefix(part, `"`)) {
 			return false
 		}

@@ -33,7 +33,7 @@ func (r *resting) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p[:min(len(p), stretch)])
 	if r.left -= n; r.left <= 0 {
 		r.left += stretch
-		time.Sleep(rest)
+		time.Sleep(rest) //nolint:forbidigo // it waits for nothing, and less than a context takes to end it
 	}
 	return n, err //nolint:wrapcheck // the reader's own
 }

@@ -146,7 +146,7 @@ func (s *Scanner) lookUp() {
 	if s.pos-s.rested > stretch {
 		s.rested = s.pos
 		if s.Rest > 0 {
-			time.Sleep(s.Rest)
+			time.Sleep(s.Rest) //nolint:forbidigo // it waits for nothing, and less than a context takes to end it
 		} else {
 			runtime.Gosched()
 		}

@@ -25,7 +25,7 @@ type pauses struct{ calls atomic.Uint32 }
 func (p *pauses) Validate(*jsonschema.ValidatorContext, any) {
 	switch n := p.calls.Add(1); {
 	case n%restEvery == 0:
-		time.Sleep(rest)
+		time.Sleep(rest) //nolint:forbidigo // it waits for nothing, and less than a context takes to end it
 	case n%pauseEvery == 0:
 		runtime.Gosched()
 	}
