@@ -62,7 +62,7 @@ func (s *seal) id(p place) string {
 // open reads what id wrote; of what is forged, or of another installation, nothing.
 func (s *seal) open(id string) (p place, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	if err != nil || len(b) != aes.BlockSize {
+	if err != nil || len(b) != aes.BlockSize || len(id) != base64.RawURLEncoding.EncodedLen(aes.BlockSize) { // ends of lines are read over
 		return place{}, false
 	}
 	s.block.Decrypt(b, b)

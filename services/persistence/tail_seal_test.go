@@ -73,6 +73,7 @@ func FuzzSeal(f *testing.F) {
 	}
 	f.Add(s.id(place{1764370062123, 7, 11}))
 	f.Add("1764370062123-7.11")
+	f.Add("KjNrG1YzhRA6pp-W83\rf9Ww")
 	f.Fuzz(func(t *testing.T, text string) {
 		if p, ok := s.open(strings.TrimSpace(text)); ok && s.id(p) != strings.TrimSpace(text) {
 			t.Errorf("%q is read as %s", text, p)
