@@ -265,7 +265,7 @@ func (r *Reader) decodeExport(ctx context.Context, req *http.Request) (exportQue
 		return exportQuestion{}, err
 	}
 	x := exportQuestion{Query: q, head: req.Method == http.MethodHead, again: r.again(req, VerbList, &q), coding: acceptedCoding(strings.Join(req.Header.Values("Accept-Encoding"), ","))}
-	x.by, _ = listenerOf(who)
+	x.by = seatOf(who)
 	err = x.checkFormat()
 	return x, err
 }

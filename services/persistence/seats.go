@@ -18,6 +18,17 @@ type seats struct {
 	all int
 }
 
+// seatOf is by what a sender's are counted.
+func seatOf(who sender) uuid.UUID {
+	switch who := who.(type) {
+	case owner:
+		return who.application.UID
+	case person:
+		return uuid.NewSHA1(uuid.Nil, []byte(who.user.Name))
+	}
+	return uuid.Nil
+}
+
 func (s *seats) total() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -90,13 +90,10 @@ func (r *Reader) decodeStream(ctx context.Context, req *http.Request) (*listenin
 
 // listenerOf tells by what a sender's listeners are counted, and how often their right is looked at.
 func listenerOf(who sender) (by uuid.UUID, every time.Duration) {
-	switch who := who.(type) {
-	case owner:
-		return who.application.UID, recheck
-	case person:
-		return uuid.NewSHA1(uuid.Nil, []byte(who.user.Name)), recheckPeople
+	if _, ok := who.(person); ok {
+		return seatOf(who), recheckPeople
 	}
-	return uuid.Nil, recheck
+	return seatOf(who), recheck
 }
 
 // look looks at the right again. What somebody may listen to can have become more, or less by what was deleted.

@@ -64,7 +64,7 @@ func parse(args []string) (*config, error) {
 	fs.Float64Var(&c.rate, "rate", 10, "requests a `second` of each good client")
 	fs.Int64Var(&c.bound, "bound", 256, "`MiB` that ingest may have: its container's limit")
 	fs.Uint64Var(&c.plan.Seed, "seed", 1, "`number` that the hostile bodies follow from")
-	fs.Float64Var(&c.plan.PerSecond, "per-second", 2, "hostile requests a `second` of each kind: 2 are 18, and 40 MB")
+	fs.Float64Var(&c.plan.PerSecond, "per-second", 2, "hostile requests a `second` of each kind: 2 are 18, and 36 MB")
 	fs.StringVar(&c.plan.Only, "only", "", "send only the kinds of requests whose `name` begins so, to find what costs most")
 	fs.IntVar(&c.plan.Idle, "idle", 10_000, "`number` of idle connections")
 	fs.IntVar(&c.plan.Slow, "slow", 200, "`number` of slow connections of each kind")
