@@ -112,6 +112,8 @@ func TestGoClientReads(t *testing.T) {
 			}
 			return err
 		})
+		erasure, err := admin.SessionErasure(t.Context(), id)
+		check("its erasure", "erased true", fmt.Sprint(erasure.State, " ", erasure.ErasedRows > 0), err)
 		if _, err := own.Session(t.Context(), id, nil); !errors.As(err, &denied) || denied.Code != "not_found" {
 			t.Errorf("the erased session %q: %v", id, err)
 		}

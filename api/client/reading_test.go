@@ -20,6 +20,7 @@ func TestReaderOfTheRest(t *testing.T) {
 			answering("DELETE", "/v1/sessions/-?id=..", 202, `{"state":"erasing","requested_at":"2026-05-04T12:00:00Z","erased_rows":7}`),
 			problem(503, "service.unavailable"),
 			answering("DELETE", "/v1/sessions/-?id=..", 204, ""),
+			answering("GET", "/v1/sessions/-/erasure?id=..", 200, `{"state":"erased","requested_at":"2026-05-04T12:00:00Z","finished_at":"2026-05-04T12:00:01Z","erased_rows":9}`),
 			answering("GET", "/v1/events/e%201?application=shop%2Fweb", 200, `{"id":"e 1","event":{"id":"e 1"},"failures":[{"id":"f"}],"history":[{"what":"received"},{"what":"stored"}],"more":true}`),
 			answering("GET", "/v1/sessions/-", 200, `{"session_id":"-"}`),
 			answering("GET", "/v1/events/-?application=shop%2Fweb&id=%2F", 200, `{"id":"/","history":[{"what":"duplicate","replay":true}]}`),
@@ -46,6 +47,8 @@ func TestReaderOfTheRest(t *testing.T) {
 			e, err := r.EraseSession(t.Context(), "..")
 			note(err, e.State, e.ErasedRows)
 		}
+		e, err := r.SessionErasure(t.Context(), "..")
+		note(err, e.State, e.ErasedRows, e.FinishedAt.Sub(e.RequestedAt))
 		h, err := r.History(t.Context(), "shop/web", "e 1")
 		note(err, h.Event.ID, h.Failures[0].ID, h.Steps[1].What, h.More)
 		s, err = r.Session(t.Context(), "-", nil)
@@ -58,7 +61,7 @@ func TestReaderOfTheRest(t *testing.T) {
 		note(err, access.Kind, access.All, access.Applications[0].Verbs)
 		usage, err := r.Usage(t.Context(), uid)
 		note(err, usage.Accepted24h, usage.Outcomes24h, usage.Credentials[0].ID, usage.LastEventAt.IsZero())
-		want := "a 2 [x], b 0 [], a/?b true e c, erasing 7, 0, e 1 f stored true, -, / duplicate true, hour stored 3 true, admin true [get], 3 map[stored:3] 1 true"
+		want := "a 2 [x], b 0 [], a/?b true e c, erasing 7, 0, erased 9 1s, e 1 f stored true, -, / duplicate true, hour stored 3 true, admin true [get], 3 map[stored:3] 1 true"
 		if text := strings.Join(got, ", "); text != want {
 			t.Errorf("read %s\nwant %s", text, want)
 		}

@@ -38,16 +38,25 @@ func (r *Reader) Session(ctx context.Context, id string, filter url.Values) (s S
 
 // Erasure is how far an erasure is.
 type Erasure struct {
-	State       string    `json:"state"` // erasing; "": nothing is left
+	State       string    `json:"state"` // erasing or erased; "" of EraseSession: nothing is left
 	RequestedAt time.Time `json:"requested_at"`
+	FinishedAt  time.Time `json:"finished_at"` // of what is erased
 	ErasedRows  int64     `json:"erased_rows"`
 }
 
 // EraseSession erases all that belongs to a session, of any application, and was received until now. Once it is answered
-// without an error it will be done, whatever is killed; asking again tells how far it is. It needs the admin token, or the
-// right to delete in all namespaces.
+// without an error it will be done, whatever is killed; SessionErasure tells how far it is, and asking again erases what came
+// since as well. It needs the admin token, or the right to delete in all namespaces.
 func (r *Reader) EraseSession(ctx context.Context, id string) (e Erasure, err error) {
 	path, query := one("sessions", id, nil)
 	err = r.ask(ctx, http.MethodDelete, path, query, &e)
+	return e, err
+}
+
+// SessionErasure tells how far the latest erasure of a session is, or when it ended. It needs the rights of EraseSession, and
+// fails with not_found where there never was one.
+func (r *Reader) SessionErasure(ctx context.Context, id string) (e Erasure, err error) {
+	path, query := one("sessions", id, nil)
+	err = r.ask(ctx, http.MethodGet, path+"/erasure", query, &e)
 	return e, err
 }

@@ -79,7 +79,7 @@ func (c *court) questions() map[string][]string {
 		"unknown":   events(never),
 		"elsewhere": events("nowhere/none"),
 		"at-home":   events(c.home + "/none"),
-		"erase-s":   {"DELETE /v1/sessions/none"},
+		"erase-s":   {"DELETE /v1/sessions/none", "/v1/sessions/none/erasure"},
 		"erase-a":   {"DELETE /v1/applications/" + spare.String() + "/events"},
 		"retention": {"/v1/retention"},
 

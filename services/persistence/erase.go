@@ -13,37 +13,16 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/theeye-dev/theeye/api/event"
+	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
 const (
-	// maxSkew is by how much clocks of ingest and of persistence may differ: clusters keep time to milliseconds, and
-	// their databases ask for no more than this.
-	maxSkew = 250 * time.Millisecond
-	// maxAhead bounds how far a clock of ingest that is far ahead moves a cut-off: what was stored with its times is
-	// erased, too, but the application is not dropped for hours to come.
-	maxAhead = 5 * time.Minute
 	// eraseWait is how long a request waits for its erasure: clients wait for that long without a thought.
 	eraseWait = 5 * time.Second
 	// erasePoll is how often what is awaited is looked at: one row by its key.
 	erasePoll = 50 * time.Millisecond
 	// eraseIdle is how often a replica looks for erasures that another one has begun and not ended.
 	eraseIdle = 5 * time.Second
-)
-
-// Erasure is how far the erasure of an application's or a session's events has come.
-type Erasure struct {
-	State       EraseState `json:"state"`
-	RequestedAt time.Time  `json:"requested_at"`
-	ErasedRows  int64      `json:"erased_rows"` // so far
-}
-
-// EraseState tells whether something is left to erase.
-type EraseState string
-
-// The states of an erasure.
-const (
-	Erasing    EraseState = "erasing"
-	EraseEnded EraseState = "erased"
 )
 
 // Eraser erases what applications have sent, or what belongs to a session. Requests are rows of tables, so that any replica may carry them out,
@@ -99,6 +78,15 @@ func (e *Eraser) EraseSession(ctx context.Context, id string) (Erasure, error) {
 	return e.erase(ctx, target{session: id})
 }
 
+// OfSession tells how far the erasure of a session is, or that it has ended, and asks for none: 404 where nobody ever did.
+func (e *Eraser) OfSession(ctx context.Context, id string) (Erasure, error) {
+	progress, _, err := e.store.erasureOf(ctx, target{session: id})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.New(fault.CodeNotFound, "this session was never erased")
+	}
+	return progress, err
+}
+
 func (e *Eraser) erase(ctx context.Context, t target) (Erasure, error) {
 	ctx, cancel := context.WithTimeout(ctx, eraseWait)
 	defer cancel()
@@ -125,91 +113,21 @@ func (e *Eraser) await(ctx context.Context, t target, cutOff event.Sequence, mom
 	defer poll.Stop()
 	for {
 		// Beyond ctx: the wait is over then, and not the answer.
-		progress, ended, err := e.store.erasureProgress(context.WithoutCancel(ctx), t, cutOff)
+		progress, gone, err := e.store.erasureOf(context.WithoutCancel(ctx), t)
 		if err != nil {
 			return Erasure{}, err
 		}
-		if ended && !e.now().Before(moment) {
-			progress.State = EraseEnded
+		if bytes.Compare(gone[:], cutOff[:]) >= 0 && !e.now().Before(moment) {
+			progress.State = EraseEnded // up to here, though it may go on up to what another request came with
 			return progress, nil
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			progress.State = Erasing
+			progress.State, progress.FinishedAt = Erasing, nil
 			return progress, nil
 		}
 	}
-}
-
-// requestErasure makes an erasure durable and returns its cut-off. One that is asked for while another is pending moves
-// the cut-off: both end together.
-func (p *Postgres) requestErasure(ctx context.Context, t target, now time.Time) (event.Sequence, error) {
-	var newest *time.Time
-	err := p.pool.QueryRow(ctx, "SELECT max(last_used_at) FROM persistence.credential_usage WHERE $1::uuid IS NULL OR application = $1",
-		optionalID(t.application)).Scan(&newest)
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("read last use: %w", err)
-	}
-	upTo := now
-	if newest != nil && newest.After(now) {
-		upTo = *newest
-	}
-	if limit := now.Add(maxAhead); upTo.After(limit) {
-		upTo = limit
-	}
-	cutOff := cutOffAt(upTo.Add(maxSkew))
-	insert := "INSERT INTO persistence.erasures AS e (application, cut_off, requested_at) VALUES ($1, $2, $3) ON CONFLICT (application) DO UPDATE SET"
-	if t.session != "" {
-		insert = `
-			INSERT INTO persistence.session_erasures AS e (session, session_id, cut_off, requested_at)
-			SELECT sha256(salt || convert_to($1, 'UTF8')), $1, $2, $3 FROM persistence.session_salt
-			ON CONFLICT (session) DO UPDATE SET session_id = excluded.session_id,`
-	}
-	_, err = p.pool.Exec(ctx, insert+`
-		    cut_off = greatest(e.cut_off, excluded.cut_off),
-		    requested_at = CASE WHEN e.finished_at IS NULL THEN e.requested_at ELSE excluded.requested_at END,
-		    erased = CASE WHEN e.finished_at IS NULL THEN e.erased ELSE 0 END,
-		    finished_at = CASE WHEN excluded.cut_off > e.cut_off THEN NULL ELSE e.finished_at END`,
-		t.arg(), [16]byte(cutOff), now)
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("record erasure: %w", err)
-	}
-	return cutOff, nil
-}
-
-// erasureProgress tells how far an erasure is, and whether all up to a cut-off is gone.
-func (p *Postgres) erasureProgress(ctx context.Context, t target, cutOff event.Sequence) (e Erasure, ended bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, eraseWait)
-	defer cancel()
-	err = p.pool.QueryRow(ctx, "SELECT requested_at, erased, coalesce(erased_to >= $2, false) FROM "+t.table()+" WHERE "+t.row(),
-		t.arg(), [16]byte(cutOff)).Scan(&e.RequestedAt, &e.ErasedRows, &ended)
-	if err != nil {
-		err = fmt.Errorf("read erasure: %w", err)
-	}
-	e.RequestedAt = e.RequestedAt.UTC()
-	return e, ended, err
-}
-
-// pendingErasures lists what is being erased, the longest first, with the cut-offs.
-func (p *Postgres) pendingErasures(ctx context.Context) ([]sweep, error) {
-	rows, err := p.pool.Query(ctx, `
-		SELECT application, '' AS session_id, cut_off, requested_at FROM persistence.erasures WHERE finished_at IS NULL
-		UNION ALL
-		SELECT '00000000-0000-0000-0000-000000000000', session_id, cut_off, requested_at FROM persistence.session_erasures WHERE finished_at IS NULL
-		ORDER BY requested_at, application, session_id`)
-	if err != nil {
-		return nil, fmt.Errorf("list erasures: %w", err)
-	}
-	pending, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sweep, error) {
-		s := sweep{store: p}
-		err := row.Scan(&s.application, &s.session, &s.cutOff, nil)
-		return s, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list erasures: %w", err)
-	}
-	return pending, nil
 }
 
 // Run erases what is asked for, by whichever replica, until the context ends. What it leaves undone goes on elsewhere,

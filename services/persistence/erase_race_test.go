@@ -59,14 +59,14 @@ func TestEraseWaitsForBatchesThatDoNotKnow(t *testing.T) {
 			batch := records(f.entry(f.request(shop, item("a", "s", ""), item("c", "s", ""), item("b", "t", ""), refused("{}", "field.missing"))))
 			waiting := f.request(shop, item("d", "s", ""))
 			h := f.hold(f.replica("slow"), batch, written)
-			cutOff, err := f.store.requestErasure(t.Context(), target{application: shop}, time.Now())
+			_, err := f.store.requestErasure(t.Context(), target{application: shop}, time.Now())
 			f.must(err)
 			e := f.eraser(f.replica("eraser"))
 			if _, err := e.round(t.Context()); (err != nil) != written { // rows that it has written are locked
 				t.Errorf("erasing meanwhile: %v", err)
 			}
-			if _, ended, err := f.store.erasureProgress(t.Context(), target{application: shop}, cutOff); err != nil || ended {
-				t.Fatalf("while a batch is open that does not know: ended %t, %v", ended, err)
+			if progress, _, err := f.store.erasureOf(t.Context(), target{application: shop}); err != nil || progress.State != Erasing {
+				t.Fatalf("while a batch is open that does not know: %+v, %v", progress, err)
 			}
 			f.same("others meanwhile", Outcomes{Stored: 1}, f.insert(f.request(blog, item("a", "s", ""))))
 			f.same("of the application itself", Outcomes{Erased: 1}, f.insert(waiting))

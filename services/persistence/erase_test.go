@@ -200,9 +200,9 @@ func TestEraseGoesOnAfterACrash(t *testing.T) {
 		t.Errorf("%d events are left in between", n)
 	}
 	f.recounted("in between")
-	progress, ended, err := f.store.erasureProgress(t.Context(), target{application: shop}, cutOff)
-	if err != nil || ended || progress.ErasedRows != chunkRows {
-		t.Errorf("progress %+v, ended %t, %v", progress, ended, err)
+	progress, gone, err := f.store.erasureOf(t.Context(), target{application: shop})
+	if err != nil || progress.State != Erasing || gone != (event.Sequence{}) || progress.ErasedRows != chunkRows {
+		t.Errorf("progress %+v up to %v, %v", progress, gone, err)
 	}
 	f.finish(f.replica("next"))
 	f.same("what is left", map[string]int{}, f.traces(shop))

@@ -15,6 +15,7 @@ func handleSession(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 		http.MethodGet:    observer.Route(session, kit.Handler(retried(r.session), r.decodeSession, reply[*Session])),
 		http.MethodDelete: observer.Route(session, kit.Handler(retried(r.Eraser.EraseSession), r.decodeEraseSession, encodeErasure)),
 	})
+	serve(mux, observer, http.MethodGet, session+"/erasure", kit.Handler(retried(r.Eraser.OfSession), r.decodeEraseSession, reply[Erasure]))
 }
 
 func (r *Reader) session(ctx context.Context, q Query) (*Session, error) {
@@ -44,7 +45,7 @@ func (r *Reader) decodeSession(ctx context.Context, req *http.Request) (Query, e
 	return q, err
 }
 
-// decodeEraseSession asks for the right to erase in all namespaces. A session may belong to any application, events of it
+// decodeEraseSession asks for the right to erase in all namespaces, also of who wants to know how far it is. A session may belong to any application, events of it
 // may still be on their way, and who was refused because of one would learn that it has some.
 func (r *Reader) decodeEraseSession(ctx context.Context, req *http.Request) (id string, err error) {
 	who, err := r.sender(ctx, req)

@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -128,11 +129,11 @@ func TestEraseSessionWhileItIsWritten(t *testing.T) {
 			f.insert(f.request(shop, item("a", "s", ""), item("b", "t", "")))
 			h := f.hold(f.replica("slow"), records(f.entry(f.request(shop, item("a", "s", ""), item("c", "s", ""), item("d", "t", ""),
 				refused(`{"session_id":"s"}`, "field.missing")))), written)
-			cutOff, err := f.store.requestErasure(t.Context(), target{session: "s"}, time.Now())
+			_, err := f.store.requestErasure(t.Context(), target{session: "s"}, time.Now())
 			f.must(err)
 			_, _ = f.eraser(f.replica("eraser")).round(t.Context()) // it may meet rows that are locked
-			if _, ended, err := f.store.erasureProgress(t.Context(), target{session: "s"}, cutOff); err != nil || ended {
-				t.Fatalf("while a batch is open that does not know: ended %t, %v", ended, err)
+			if progress, _, err := f.store.erasureOf(t.Context(), target{session: "s"}); err != nil || progress.State != Erasing {
+				t.Fatalf("while a batch is open that does not know: %+v, %v", progress, err)
 			}
 			h.release()
 			f.must(<-h.done)
@@ -238,16 +239,26 @@ func TestEraseSessionByHTTP(t *testing.T) {
 	if got, _, _ := l.ask(http.MethodDelete, l.url, path+"?application=x", "Bearer "+adminToken); got != http.StatusBadRequest {
 		t.Errorf("with a parameter: %d", got)
 	}
-	got := http.StatusAccepted // another replica carries it out: the request waits, and may be repeated
-	for range 10 {
-		if got == http.StatusAccepted {
-			got, _, _ = l.ask(http.MethodDelete, l.url, path, "Bearer "+adminToken)
-		}
-	}
-	if got != http.StatusNoContent {
+	got, _, _ := l.ask(http.MethodDelete, l.url, path, "Bearer "+adminToken)
+	if got != http.StatusAccepted && got != http.StatusNoContent { // another replica carries it out, and the request may have waited long enough
 		t.Errorf("the admin is answered %d", got)
 	}
-	if status, body := l.raw(l.url, adminToken, path); status != http.StatusNotFound {
-		t.Errorf("the session reads %d %s", status, body)
+	l.later()
+	l.insert(l.request(shop, item("b", "s/1", "")))
+	// How far it is, and ever after that it was done, is told to whoever may erase, and erases nothing more.
+	var erasure Erasure
+	l.eventually("the erasure ends", func() bool {
+		status, body := l.raw(l.url, adminToken, path+"/erasure")
+		l.must(json.Unmarshal(body, &erasure))
+		return status == http.StatusOK && erasure.State == EraseEnded
+	})
+	if erasure.ErasedRows == 0 || erasure.FinishedAt == nil || erasure.FinishedAt.Before(erasure.RequestedAt) {
+		t.Errorf("the erasure reads %+v", erasure)
+	}
+	l.same("sent since", 1, l.count("SELECT count(*) FROM persistence.events WHERE session_id = 's/1'"))
+	for token, status := range map[string]int{adminToken: http.StatusNotFound, l.keys[shop]: http.StatusForbidden, "wrong": http.StatusUnauthorized} {
+		if got, body := l.raw(l.url, token, "/v1/sessions/-/erasure?id=never"); got != status {
+			t.Errorf("an erasure that never was is answered %d %s, not %d", got, body, status)
+		}
 	}
 }

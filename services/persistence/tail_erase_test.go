@@ -335,16 +335,16 @@ func TestErasureWaitsForTheTail(t *testing.T) {
 	t.Parallel()
 	a := newAudience(t)
 	a.insert(a.request(shop, item("secret-a", "s", "")))
-	cutOff, err := a.store.requestErasure(t.Context(), target{session: "s"}, time.Now())
+	_, err := a.store.requestErasure(t.Context(), target{session: "s"}, time.Now())
 	a.must(err)
 	e := a.eraser(a.store)
 	unreachable := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { _ = unreachable.Close() })
 	e.Silence(&Tail{client: unreachable, now: time.Now, log: slog.New(slog.DiscardHandler)})
 	ended := func() bool {
-		_, ended, err := a.store.erasureProgress(t.Context(), target{session: "s"}, cutOff)
+		progress, err := e.OfSession(t.Context(), "s")
 		a.must(err)
-		return ended
+		return progress.State == EraseEnded
 	}
 	if _, err := e.round(t.Context()); err == nil || ended() {
 		t.Errorf("without Redis: %v, ended %t", err, ended())
