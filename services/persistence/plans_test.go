@@ -280,10 +280,12 @@ func TestPlans(t *testing.T) {
 func TestPlanOfADryRun(t *testing.T) {
 	t.Parallel()
 	p := newPlanned(t)
-	args := []any{[16]byte(blog), p.day(9), p.day(9), [16]byte(uuid.Max), 10}
-	for kind, got := range map[string]plan{"these": p.explain(countDue, args), "any": p.explainAnyAfter(unsorted, countDue, args)} {
-		if !slices.Equal(got.partitions, []int{0}) || got.rows > 20 {
-			t.Errorf("for %s arguments: partitions %v and %d rows:\n%s", kind, got.partitions, got.rows, got.text)
+	for received, settled := range map[string]uuid.UUID{"long ago": uuid.Max, "of late": uuid.Nil} {
+		args := []any{[16]byte(blog), p.day(9), p.day(9), [16]byte(settled), 10}
+		for kind, got := range map[string]plan{"these": p.explain(countDue, args), "any": p.explainAnyAfter(unsorted, countDue, args)} {
+			if !slices.Equal(got.partitions, []int{0}) || got.rows > 20 {
+				t.Errorf("received %s, for %s arguments: partitions %v and %d rows:\n%s", received, kind, got.partitions, got.rows, got.text)
+			}
 		}
 	}
 }

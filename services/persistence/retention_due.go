@@ -14,7 +14,7 @@ import (
 	"github.com/theeye-dev/theeye/api/registry"
 )
 
-// dueCounted bounds what is counted of one application: up to here it takes milliseconds.
+// dueCounted bounds what is looked at to count what is due of one application: up to here it takes milliseconds.
 const dueCounted = 10_000
 
 // Due is what retention would delete if it ran now.
@@ -42,7 +42,7 @@ type DueApplication struct {
 	Before      string             `json:"before,omitempty"`    // events that occurred before are due
 	Events      int                `json:"events"`              // at most dueCounted, as Failures
 	Failures    int                `json:"failures"`
-	More        bool               `json:"more,omitempty"` // there are more than were counted
+	More        bool               `json:"more,omitempty"` // there may be more than were counted
 }
 
 // dueQuestion asks what would be due, if one application had another retention.
@@ -160,17 +160,19 @@ func (p *Postgres) measure(ctx context.Context, states map[time.Time]string) ([]
 	return days, nil
 }
 
-// countDue counts along the indexes, the oldest first, which ends with its limit. In no order PostgreSQL would look for an
-// application's events in whole days of everybody's: counters tell nothing of it, for they are by receipt. Failures are compared
-// by the whole key of their index, as a page of them is (failureRange).
+// countDue counts along the indexes, the oldest first, which ends with its limit: of rows that it has looked at, for those that
+// were received of late are not due. In no order PostgreSQL would look for an application's events in whole days of everybody's:
+// counters tell nothing of it, for they are by receipt. Failures are compared by the whole key of their index, as a page of them
+// is (failureRange).
 const countDue = `
-	SELECT (SELECT count(*) FROM (
-	        SELECT FROM persistence.events WHERE application = $1 AND occurred_at < $2 AND sequence <= $4 ORDER BY occurred_at, sequence LIMIT $5) AS e),
-	    (SELECT count(*) FROM (
+	SELECT e.*, f.* FROM (
+	    SELECT count(*) FILTER (WHERE sequence <= $4), count(*) FROM (
+	        SELECT sequence FROM persistence.events WHERE application = $1 AND occurred_at < $2 ORDER BY occurred_at, sequence LIMIT $5) AS e) AS e, (
+	    SELECT count(*) FROM (
 	        SELECT FROM persistence.failures
 	        WHERE (application, received_at, sequence) >= ($1::uuid, '-infinity'::timestamptz, '00000000-0000-0000-0000-000000000000'::uuid)
 	            AND (application, received_at, sequence) < ($1::uuid, $3::timestamptz, '00000000-0000-0000-0000-000000000000'::uuid)
-	        ORDER BY application, received_at, sequence LIMIT $5) AS f)`
+	        ORDER BY application, received_at, sequence LIMIT $5) AS f) AS f`
 
 // dueOf counts what is due of one application.
 func (p *Postgres) dueOf(ctx context.Context, application uuid.UUID, known keepings, now time.Time) (DueApplication, error) {
@@ -184,13 +186,14 @@ func (p *Postgres) dueOf(ctx context.Context, application uuid.UUID, known keepi
 	d.Before = before.UTC().Format(time.RFC3339)
 	rows, err := p.inOrder(ctx, countDue,
 		[]any{[16]byte(application), before, now.Add(-max(k.kept, settling)), [16]byte(cutOffAt(now.Add(-settling))), dueCounted + 1})
+	var looked int // events before that time
 	if err == nil {
-		_, err = pgx.ForEachRow(rows, []any{&d.Events, &d.Failures}, func() error { return nil })
+		_, err = pgx.ForEachRow(rows, []any{&d.Events, &looked, &d.Failures}, func() error { return nil })
 	}
 	if err != nil {
 		return d, fmt.Errorf("count what is due: %w", err)
 	}
-	d.More = d.Events > dueCounted || d.Failures > dueCounted
+	d.More = looked > dueCounted || d.Failures > dueCounted
 	d.Events, d.Failures = min(d.Events, dueCounted), min(d.Failures, dueCounted)
 	return d, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/hack/servers"
 )
 
@@ -123,8 +125,15 @@ func (e *events) Next() bool {
 	category, name := typeOf(e.kind())
 	n := e.sessions*perSession + e.here
 	data := fmt.Sprintf(`{"host":"shop.example.com","path":"/a/b/%d","title":"%s","n":%d,"seen":true,"tags":["a","b"]}`, n%1000, e.filler, n%100_000)
-	e.row = append(e.row[:0], e.applications[e.app], fmt.Sprint("event-", n), sessionID(e.sessions), category, name, data, e.moment, e.moment, uuid.New(), "1")
+	e.row = append(e.row[:0], e.applications[e.app], fmt.Sprint("event-", n), sessionID(e.sessions), category, name, data, e.moment, e.moment, sequenceOf(e.moment, n), "1")
 	return true
+}
+
+// sequenceOf is one that ingest would have given at a moment; n tells it from others.
+func sequenceOf(at time.Time, n int) (q event.Sequence) {
+	binary.BigEndian.PutUint64(q[:8], uint64(at.UnixMilli())<<16|7<<12)
+	binary.BigEndian.PutUint64(q[8:], 0b10<<62|uint64(n))
+	return q
 }
 
 // Values is the row.
