@@ -27,8 +27,8 @@ func (f *fixture) hold(store *Postgres, batch []*record, written bool) *held {
 	f.Cleanup(h.release)
 	f.must(store.days.ensure(f.Context(), store.pool, daysOf(batch)))
 	go func() {
-		h.done <- store.inBatch(f.Context(), scopeOf(batch), func(tx querier, erased erasures) (*pgx.Batch, error) {
-			w := &write{tx: tx, erasures: erased, writer: store.writer, tally: newTally(), outcomes: Outcomes{}}
+		h.done <- store.inBatch(f.Context(), scopeOf(batch), func(tx querier, known past) (*pgx.Batch, error) {
+			w := &write{tx: tx, past: known, writer: store.writer, tally: newTally(), outcomes: Outcomes{}}
 			if !written {
 				close(h.waits)
 				<-released

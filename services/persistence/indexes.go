@@ -22,6 +22,7 @@ func indexes() []index {
 		{"failures_kind", "failures", "(code, stage, state, received_at, sequence)"},
 		{"failures_application_kind", "failures", "(application, code, stage, state, received_at, sequence)"},
 		{"failures_schema", "failures", "(schema_digest) WHERE schema_digest IS NOT NULL"}, // whether one is still named
+		{"duplicates_session", "duplicates", "(session_id, sequence) WHERE session_id IS NOT NULL"},
 		{"duplicates_event", "duplicates", "(application, id, sequence)"},
 		{"sessions_first", "sessions", "(application, first_at, session_id)"},
 	}

@@ -87,8 +87,8 @@ func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes O
 	if err := p.days.ensure(ctx, p.pool, daysOf(records)); err != nil {
 		return nil, nil, err
 	}
-	err = p.inBatch(ctx, scopeOf(records), func(tx querier, erased erasures) (*pgx.Batch, error) {
-		w := &write{tx: tx, erasures: erased, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
+	err = p.inBatch(ctx, scopeOf(records), func(tx querier, known past) (*pgx.Batch, error) {
+		w := &write{tx: tx, past: known, writer: p.writer, tally: newTally(), outcomes: Outcomes{}}
 		last, err := w.all(ctx, records)
 		outcomes, done = w.outcomes, w.done
 		return last, err

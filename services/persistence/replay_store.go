@@ -88,7 +88,9 @@ func (p *Postgres) replay(ctx context.Context, job *replayJob, found []*candidat
 		t := &replayTransaction{job: job, found: found, writer: p.writer}
 		err := p.days.ensure(ctx, p.pool, daysOf(t.passed(found)))
 		if err == nil {
-			err = p.inBatch(ctx, scopeOf(t.passed(found)), func(tx querier, erased erasures) (*pgx.Batch, error) { return t.run(ctx, tx, erased) })
+			of := scopeOf(t.passed(found))
+			of.sequences = nil // of course they are Failures
+			err = p.inBatch(ctx, of, func(tx querier, known past) (*pgx.Batch, error) { return t.run(ctx, tx, known) })
 		}
 		switch {
 		case errors.Is(err, errDry):
@@ -116,14 +118,14 @@ type replayTransaction struct {
 	attempts []*Attempt
 }
 
-func (t *replayTransaction) run(ctx context.Context, tx querier, erased erasures) (*pgx.Batch, error) {
+func (t *replayTransaction) run(ctx context.Context, tx querier, known past) (*pgx.Batch, error) {
 	if err := t.job.claim(ctx, tx); err != nil {
 		return nil, err
 	}
 	if err := t.lock(ctx, tx); err != nil {
 		return nil, err
 	}
-	w := &write{tx: tx, erasures: erased, writer: t.writer, tally: newTally(), outcomes: Outcomes{}}
+	w := &write{tx: tx, past: known, writer: t.writer, tally: newTally(), outcomes: Outcomes{}}
 	w.closing = func() { t.settle(w) }
 	last, err := w.all(ctx, t.passed(t.open))
 	if err != nil {

@@ -43,7 +43,7 @@ const (
 	// What was sent again loses its id and its type, as the event did. The bare sequence stays for as long as it may be
 	// delivered again (duplicatesKept).
 	forgetRepetitions = `
-		UPDATE persistence.duplicates SET application = '00000000-0000-0000-0000-000000000000', id = NULL, category = NULL, name = NULL
+		UPDATE persistence.duplicates SET ` + bare + `
 		WHERE sequence = ANY(ARRAY(
 		    SELECT sequence FROM persistence.duplicates WHERE application = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3
 		))`
@@ -76,6 +76,7 @@ func (r *Retention) rest(ctx context.Context, known keepings) error {
 func (r *Retention) restOf(ctx context.Context, application uuid.UUID, now time.Time, kept time.Duration) error {
 	uid, counted := [16]byte(application), now.Add(-kept-countedFor)
 	living := append([]string{}, r.living[application]...) // not NULL
+	uncounted := false                                     // counters by type were deleted, and types that have none may be left
 	err := r.until(ctx, func(ctx context.Context, tx pgx.Tx) (deleted, error) {
 		gone, batch := deleted{}, &pgx.Batch{}
 		queue := func(kind, sql string, args ...any) {
@@ -87,8 +88,10 @@ func (r *Retention) restOf(ctx context.Context, application uuid.UUID, now time.
 		queue("repetitions", forgetRepetitions, uid, [16]byte(cutOffAt(now.Add(-kept))), chunkRows)
 		queue("credentials", dropUses, uid, counted, living)
 		err := tx.SendBatch(ctx, batch).Close()
-		if n := gone["types"]; err == nil && n > 0 && n < chunkRows { // the last of them
+		uncounted = uncounted || gone["types"] > 0
+		if err == nil && uncounted && gone["types"] < chunkRows { // they were the last
 			_, err = tx.Exec(ctx, dropTypes, uid)
+			uncounted = false
 		}
 		return gone, err
 	})

@@ -96,7 +96,7 @@ type kind func(context.Context, pgx.Tx, time.Time) (int64, error)
 // kinds of row that may belong to a target.
 func (s *sweep) kinds() []kind {
 	if s.session != "" {
-		return []kind{s.events, s.failures, s.oldFailures}
+		return []kind{s.events, s.duplicates, s.failures, s.oldFailures}
 	}
 	return []kind{s.events, s.ledger, s.duplicates, s.failures, s.hours}
 }

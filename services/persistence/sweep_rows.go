@@ -82,14 +82,10 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	again, err := s.again(ctx, tx, erased)
-	if err != nil {
-		return 0, err
-	}
 	batch := &pgx.Batch{}
 	s.queueEvents(batch, erased)
 	if s.before.IsZero() { // what goes by its age stays counted
-		s.settle(batch, append(erased, again...), now)
+		s.settle(batch, erased, now)
 	}
 	s.from = last
 	return int64(len(erased)), tx.SendBatch(ctx, batch).Close()
@@ -143,31 +139,6 @@ func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
 		WHERE s.session_id = g.session_id AND s.application = g.application`, sessions, applications, numbers)
 }
 
-// again forgets which of a session's events were sent again: of an application, duplicates does so.
-func (s *sweep) again(ctx context.Context, tx pgx.Tx, erased []gone) ([]gone, error) {
-	if s.session == "" || len(erased) == 0 {
-		return nil, nil
-	}
-	owners, ids := make([][16]byte, len(erased)), make([]string, len(erased))
-	for i, g := range erased {
-		owners[i], ids[i] = g.application, g.id
-	}
-	rows, err := tx.Query(ctx, `
-		WITH again AS (
-		    SELECT d.sequence, d.application, d.category, d.name
-		    FROM persistence.duplicates d JOIN unnest($1::uuid[], $2::text[]) AS i (application, id) USING (application, id)
-		    WHERE d.sequence <= $3
-		)
-		UPDATE persistence.duplicates d
-		SET application = '00000000-0000-0000-0000-000000000000', id = NULL, category = NULL, name = NULL
-		FROM again WHERE d.sequence = again.sequence
-		RETURNING again.application, d.sequence, d.received_at, 'duplicate', again.category, again.name, 1`, owners, ids, [16]byte(s.cutOff))
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scanGone)
-}
-
 // scanGone reads what the statements return that erase rows of other kinds than events.
 func scanGone(row pgx.CollectableRow) (g gone, err error) {
 	var application *uuid.UUID
@@ -191,18 +162,20 @@ func (s *sweep) ledger(ctx context.Context, tx pgx.Tx, _ time.Time) (int64, erro
 	return tag.RowsAffected(), err
 }
 
-// duplicates keeps the sequences and forgets whose they are.
+// duplicates keeps the sequences of what was sent again, and forgets whose they are.
 func (s *sweep) duplicates(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {
 	return s.settled(ctx, tx, now, `
 		WITH again AS (
 		    SELECT sequence, application, category, name FROM persistence.duplicates
-		    WHERE application = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3
+		    WHERE `+s.rows()+` AND sequence <= $2 ORDER BY sequence LIMIT $3
 		)
-		UPDATE persistence.duplicates d
-		SET application = '00000000-0000-0000-0000-000000000000', id = NULL, category = NULL, name = NULL
+		UPDATE persistence.duplicates d SET `+bare+`
 		FROM again WHERE d.sequence = again.sequence
 		RETURNING again.application, d.sequence, d.received_at, 'duplicate', again.category, again.name, 1`)
 }
+
+// bare is what a repetition has for as long as it may be delivered again: its sequence, and when it was received.
+const bare = "application = '00000000-0000-0000-0000-000000000000', id = NULL, session_id = NULL, category = NULL, name = NULL"
 
 // failures erases refused events, whatever has become of them.
 func (s *sweep) failures(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {

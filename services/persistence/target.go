@@ -25,7 +25,7 @@ func (t target) row() string {
 	return "application = $1"
 }
 
-// rows finds what belongs to a target in the tables of events and of Failures; arg is its $1.
+// rows finds what belongs to a target in the tables of events, of repetitions and of Failures; arg is its $1.
 func (t target) rows() string {
 	if t.session != "" {
 		return "session_id = $1"

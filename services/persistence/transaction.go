@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/theeye-dev/theeye/api/event"
 	"github.com/theeye-dev/theeye/services/internal/failpoint"
 	"github.com/theeye-dev/theeye/services/internal/postgres"
 )
@@ -27,10 +28,10 @@ type querier interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
-// inBatch runs f in a transaction that knows the erasures of these applications. Beginning, sharing the lock and
+// inBatch runs f in a transaction that knows the past of a batch. Beginning, sharing the lock and
 // looking are one round trip: as many as beginning alone. The statements that f returns are another one, with the
 // commit: after an error the server skips what follows, and so the commit as well.
-func (p *Postgres) inBatch(ctx context.Context, of scope, f func(querier, erasures) (last *pgx.Batch, err error)) error {
+func (p *Postgres) inBatch(ctx context.Context, of scope, f func(querier, past) (last *pgx.Batch, err error)) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func (p *Postgres) inBatch(ctx context.Context, of scope, f func(querier, erasur
 	return err
 }
 
-func transact(ctx context.Context, conn *pgxpool.Conn, of scope, f func(querier, erasures) (last *pgx.Batch, err error)) error {
+func transact(ctx context.Context, conn *pgxpool.Conn, of scope, f func(querier, past) (last *pgx.Batch, err error)) error {
 	known, err := begin(ctx, conn, of)
 	if err != nil {
 		return err
@@ -65,8 +66,8 @@ func transact(ctx context.Context, conn *pgxpool.Conn, of scope, f func(querier,
 
 // begin needs READ COMMITTED, whatever the server's default: the look is to see what was committed until after the
 // lock was taken.
-func begin(ctx context.Context, conn *pgxpool.Conn, of scope) (erasures, error) {
-	var known erasures
+func begin(ctx context.Context, conn *pgxpool.Conn, of scope) (past, error) {
+	var known past
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	batch.Queue("SELECT pg_advisory_xact_lock_shared($1)", int64(batchLock))
@@ -80,6 +81,12 @@ func begin(ctx context.Context, conn *pgxpool.Conn, of scope) (erasures, error) 
 		known.sessions, err = scanErasures[string](rows)
 		return err
 	})
+	if len(of.sequences) > 0 {
+		batch.Queue(lookForSettled, of.sequences, [16]byte(of.first), [16]byte(of.last)).Query(func(rows pgx.Rows) (err error) {
+			known.earlier, err = scanSettled(rows)
+			return err
+		})
+	}
 	err := conn.SendBatch(ctx, batch).Close()
 	return known, err
 }
@@ -111,13 +118,19 @@ func rollback(ctx context.Context, conn *pgxpool.Conn) {
 	_, _ = conn.Exec(ctx, "ROLLBACK")
 }
 
-// scope is what may be erased of a batch.
+// scope is what has to be known of a batch: what may be erased of it, and what may be settled.
 type scope struct {
 	applications [][16]byte
 	sessions     []string
+	sequences    [][16]byte // of events
+	first, last  event.Sequence
 }
 
-func scopeOf(records []*record) scope { return scope{applicationsOf(records), sessionIDsOf(records)} }
+func scopeOf(records []*record) scope {
+	of := scope{applications: applicationsOf(records), sessions: sessionIDsOf(records)}
+	of.sequences, of.first, of.last = spanOf(records)
+	return of
+}
 
 // sessionIDsOf lists of which sessions a batch has events and refusals.
 func sessionIDsOf(records []*record) []string {

@@ -14,7 +14,7 @@ import (
 // write is one transaction.
 type write struct {
 	tx       querier
-	erasures erasures
+	past     // what it knows
 	writer   string
 	tally    *tally
 	outcomes Outcomes
@@ -44,6 +44,7 @@ func (w *write) all(ctx context.Context, records []*record) (*pgx.Batch, error) 
 	if err != nil {
 		return nil, err
 	}
+	records = w.before(records)
 	var events, failures []*record
 	for _, r := range records {
 		if r.refusal == nil {
@@ -213,15 +214,15 @@ func (w *write) duplicates(ctx context.Context, records []*record) error {
 	slices.SortFunc(records, bySequence)
 	n := len(records)
 	sequences, applications, received := make([][16]byte, n), make([][16]byte, n), make([]time.Time, n)
-	ids, categories, names := make([]string, n), make([]string, n), make([]string, n)
+	ids, sessions, categories, names := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, r := range records {
 		sequences[i], applications[i], received[i] = r.sequence, r.application, r.receivedAt
-		ids[i], categories[i], names[i] = r.id, r.category, r.name
+		ids[i], sessions[i], categories[i], names[i] = r.id, r.sessionID, r.category, r.name
 	}
 	rows, err := w.tx.Query(ctx, `
-		INSERT INTO persistence.duplicates (sequence, application, received_at, id, category, name)
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[])
-		ON CONFLICT DO NOTHING RETURNING sequence`, sequences, applications, received, ids, categories, names)
+		INSERT INTO persistence.duplicates (sequence, application, received_at, id, session_id, category, name)
+		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])
+		ON CONFLICT DO NOTHING RETURNING sequence`, sequences, applications, received, ids, sessions, categories, names)
 	return w.settleNew(rows, err, records, func(*record) Outcome { return Duplicate })
 }
 
