@@ -29,6 +29,23 @@ func small(r *Replayer, rows int) *Replayer {
 	return r
 }
 
+// TestReplayOfABacklog: what was received before a replay was asked for, and is stored while it runs, is replayed as well, and
+// no more is done than there is.
+func TestReplayOfABacklog(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r := f.replayer(f.store, book{shop: {}})
+	f.manyRefused(shop, 1)
+	late := f.request(shop, mismatched("late-1", "s", ""), mismatched("late-2", "s", ""))
+	replay := f.begin(r, Query{Application: shop})
+	f.same("when it is asked for", int64(1), replay.Total)
+	f.insert(late)
+	f.steps(r)
+	if p := f.progress(replay.ID); p.Done != 3 || p.Total != 3 {
+		t.Errorf("done %d of %d", p.Done, p.Total)
+	}
+}
+
 // TestReplayKilledHalfway: a replica does some chunks and is gone; another one goes on where it was, and each Failure is
 // replayed once.
 func TestReplayKilledHalfway(t *testing.T) {

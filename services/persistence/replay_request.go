@@ -31,7 +31,7 @@ type Replay struct {
 	Stage       string           `json:"stage,omitempty"`
 	From        string           `json:"from,omitempty"`
 	To          string           `json:"to"`
-	Total       int64            `json:"total"`    // when it was asked for
+	Total       int64            `json:"total"`    // when it was asked for, and what was stored since of what was received by then
 	Done        int64            `json:"done"`     // of them, so far
 	Outcomes    map[string]int64 `json:"outcomes"` // how many ended how
 	Codes       map[string]int64 `json:"codes"`    // why those that stay open do
@@ -56,6 +56,7 @@ func scanReplay(row pgx.CollectableRow) (*Replay, error) {
 	var until time.Time
 	err := row.Scan(&r.ID, &r.State, &r.DryRun, &r.Application, &r.Code, &r.Stage, &since, &until, &r.Total, &r.Done, &r.Outcomes, &r.Codes,
 		&r.requestedAt, &finished, &r.asker)
+	r.Total = max(r.Total, r.Done)
 	r.To, r.RequestedAt = event.FormatTimestamp(until), event.FormatTimestamp(r.requestedAt)
 	if since != nil {
 		r.From = event.FormatTimestamp(*since)
