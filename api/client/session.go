@@ -23,7 +23,7 @@ type Session struct {
 }
 
 // Sessions asks with the parameters of GET /v1/sessions, those that began last first, as Events does. One that turns out
-// to have begun earlier may come twice.
+// to have begun earlier may come twice, and of those that have a type one of more than 200 events.
 func (r *Reader) Sessions(ctx context.Context, filter url.Values) iter.Seq2[Session, error] {
 	return pages[Session](ctx, r, "sessions", filter)
 }

@@ -6,12 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
-
-// examined is how many events a page looks into at most where no index tells which ones are asked for: some tens of
-// milliseconds. A page that ends there has a cursor, however few events it found.
-const examined = 5000
 
 // Events returns a page: newest first, or with a session in the session's order, or as the question says.
 func (p *Postgres) Events(ctx context.Context, q Query) (EventPage, error) {
@@ -22,44 +19,61 @@ func (p *Postgres) Events(ctx context.Context, q Query) (EventPage, error) {
 	if err != nil || len(branches) == 0 {
 		return EventPage{Events: []Event{}, Partial: q.partial()}, err
 	}
-	sql, args := q.eventsSQL(branches)
-	return p.readEvents(ctx, &q, sql, args)
+	return p.readEvents(ctx, &q, func() (string, []any) { return q.eventsSQL(branches) })
 }
 
 // sessionEvents reads a session within its own span of time, so that only its partitions are touched.
 func (p *Postgres) sessionEvents(ctx context.Context, q Query) (EventPage, error) {
-	first, last, err := p.span(ctx, q)
-	if err != nil || first == nil {
+	of, err := p.span(ctx, q)
+	if err != nil || len(of.applications) == 0 {
 		return EventPage{Events: []Event{}, Partial: q.partial()}, err
 	}
-	sql, args := q.sessionSQL(*first, *last)
-	return p.readEvents(ctx, &q, sql, args)
+	return p.readEvents(ctx, &q, func() (string, []any) { return q.sessionSQL(of) })
 }
 
-// span returns a session's first and last time; nil when there is no such session.
-func (p *Postgres) span(ctx context.Context, q Query) (first, last *time.Time, err error) {
-	err = p.pool.QueryRow(ctx, `
-		SELECT min(first_at), max(last_at) FROM persistence.sessions
+// sessionSpan is whose events a session has, of those that are asked about, and when they occurred.
+type sessionSpan struct {
+	applications []branch
+	first, last  time.Time
+}
+
+// span returns that of a session, which has no applications when there is no such session.
+func (p *Postgres) span(ctx context.Context, q Query) (of sessionSpan, err error) {
+	rows, err := p.pool.Query(ctx, `
+		SELECT application, min(first_at) OVER (), max(last_at) OVER () FROM persistence.sessions
 		WHERE session_id = $1 AND ($2::uuid IS NULL OR application = $2) AND ($3::uuid[] IS NULL OR application = ANY($3))`,
-		q.SessionID, optionalID(q.Application), arrayOf(q.Among)).Scan(&first, &last)
+		q.SessionID, optionalID(q.Application), arrayOf(q.Among))
+	if err == nil {
+		var application uuid.UUID
+		_, err = pgx.ForEachRow(rows, []any{&application, &of.first, &of.last}, func() error {
+			of.applications = append(of.applications, branch{application: application})
+			return nil
+		})
+	}
 	if err != nil {
 		err = fmt.Errorf("read span of session: %w", err)
 	}
-	return first, last, err
+	return of, err
 }
 
-// sessionSQL asks for a session's events. Whose they are is no filter: what a page has looked into shows in its cursor,
-// and must not tell of other applications.
-func (q *Query) sessionSQL(first, last time.Time) (sql string, args []any) {
+// sessionSQL asks for a session's events, of each application by the index that has them: what others have sent in it costs
+// nothing.
+func (q *Query) sessionSQL(of sessionSpan) (sql string, args []any) {
 	var c conditions
+	source := ""
+	if len(of.applications) == 1 {
+		c.add("application = %s", of.applications[0].application)
+	} else {
+		source = branchSource(&c, of.applications)
+		c.clauses = []string{"e.application = b.application"}
+	}
 	c.add("session_id = %s", q.SessionID)
-	c.add("occurred_at BETWEEN %s AND %s", first, last)
-	q.applications(&c, "application")
+	c.add("occurred_at BETWEEN %s AND %s", of.first, of.last)
 	q.common(&c, "occurred_at", !q.ascending())
 	filters := conditions{args: c.args}
 	q.types(&filters)
 	q.properties(&filters)
-	return q.pageSQL(q.eventPage(1, ""), c.String(), filters.String()), filters.args
+	return q.pageSQL(q.eventPage(len(of.applications), source), c.String(), filters.String()), filters.args
 }
 
 // eventsSQL asks for the events of branches: the first ones of each, and then the first of those.
@@ -117,7 +131,7 @@ type page struct {
 	order          []string
 	branches       int
 	source         string // "" for one branch
-	examined       int    // how many rows are looked into at most
+	examined       int    // how many rows are looked into at most, of all branches
 }
 
 func (q *Query) eventPage(branches int, source string) page {
@@ -139,7 +153,7 @@ func (q *Query) pageSQL(p page, ranges, filters string) string {
 	limit, each := q.Limit+1, q.Limit+1
 	ends, where := "false", ""
 	if filters != "true" {
-		each = max(limit, p.examined/p.branches)
+		each = p.each(q.look)
 		ends, where = fmt.Sprintf("row_number() OVER (%s) = %d", order[1:], each), " WHERE e.matches OR e.ends"
 	}
 	sql := "SELECT " + p.columns + ", " + filters + " AS matches, " + ends + " AS ends FROM " + p.table + " e WHERE " + ranges +
@@ -154,12 +168,10 @@ func (q *Query) pageSQL(p page, ranges, filters string) string {
 }
 
 // readEvents reads the rows of a page.
-func (p *Postgres) readEvents(ctx context.Context, q *Query, sql string, args []any) (EventPage, error) {
-	rows, err := p.inOrder(ctx, sql, args)
-	if err != nil {
-		return EventPage{}, fmt.Errorf("read events: %w", err)
-	}
-	page, err := q.collect(rows, p.room(ctx, q.pageBytes()))
+func (p *Postgres) readEvents(ctx context.Context, q *Query, ask func() (sql string, args []any)) (EventPage, error) {
+	page := EventPage{Events: []Event{}, Partial: q.partial()}
+	room := p.room(ctx, q.pageBytes())
+	err := p.inSteps(ctx, q, examined, ask, func(rows pgx.Rows) (bool, error) { return q.collect(rows, room, &page) })
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}
@@ -174,20 +186,23 @@ func (q *Query) pageBytes() int {
 	return maxPageBytes
 }
 
-func (q *Query) collect(rows pgx.Rows, room *room) (EventPage, error) {
-	defer rows.Close()
-	page, all := EventPage{Events: []Event{}, Partial: q.partial()}, fields()
+// collect adds rows to a page, and tells whether it may go on behind the last one.
+func (q *Query) collect(rows pgx.Rows, room *room, page *EventPage) (on bool, err error) {
 	var last Position
-	cursor := q.cursors()
+	if q.After != nil {
+		last = *q.After
+	}
+	all, cursor := fields(), q.cursors()
+	page.NextCursor = ""
 	for rows.Next() {
 		if len(page.Events) == q.Limit {
 			page.NextCursor = cursor(last.bytes())
-			return page, nil
+			return false, nil
 		}
 		var matches, ends bool
 		e, err := scanEvent(rows, &matches, &ends)
 		if err != nil {
-			return EventPage{}, err
+			return false, err
 		}
 		if matches {
 			q.narrowed(&e, all)
@@ -196,15 +211,15 @@ func (q *Query) collect(rows pgx.Rows, room *room) (EventPage, error) {
 			}
 			if ok, err := room.has(e.weight()); err != nil || !ok {
 				page.NextCursor = cursor(last.bytes())
-				return page, err
+				return false, err
 			}
 			page.Events = append(page.Events, e)
 		}
 		last = e.position
 		if ends {
-			page.NextCursor = cursor(last.bytes())
-			return page, nil
+			page.NextCursor, q.After = cursor(last.bytes()), &last
+			return true, nil
 		}
 	}
-	return page, rows.Err()
+	return false, rows.Err()
 }

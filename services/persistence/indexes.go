@@ -2,9 +2,11 @@ package persistence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/theeye-dev/theeye/services/internal/postgres"
@@ -30,8 +32,31 @@ func indexes() []index {
 
 // eventIndexes are of the partitioned table; every partition that is made gets its own by being attached.
 func eventIndexes() []index {
-	return []index{{"events_type", "events", "(application, category, name, occurred_at, sequence)"}}
+	return []index{
+		{"events_type", "events", "(application, category, name, occurred_at, sequence)"},
+		{"events_session_application", "events", "(session_id, application, occurred_at, sequence)"},
+	}
 }
+
+// dropSuperseded drops the index in whose place events_session_application is. It waits for nobody for long, for all would wait
+// behind it: while the table is in use it is for the next time.
+func dropSuperseded(ctx context.Context, conn *pgxpool.Conn) error {
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '100ms'"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DROP INDEX IF EXISTS persistence.events_session")
+		return err
+	})
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == lockNotAvailable {
+		return nil
+	}
+	return err
+}
+
+// lockNotAvailable is SQLSTATE 55P03.
+const lockNotAvailable = "55P03"
 
 // indexLock is the advisory lock of the replica that makes indexes. Nobody waits for it: a statement that waits has a
 // snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.
@@ -56,7 +81,7 @@ func (p *Postgres) EnsureIndexes(ctx context.Context) error {
 				return fmt.Errorf("make index %s: %w", i.name, err)
 			}
 		}
-		return nil
+		return dropSuperseded(ctx, conn)
 	})
 }
 

@@ -20,6 +20,7 @@ func partitionName(t time.Time) string { return "persistence.events_" + t.UTC().
 func TestPartitionsAreMadeOnDemand(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.must(f.store.EnsureIndexes(t.Context()))
 	now := time.Now().UTC()
 	days := []time.Time{now.AddDate(0, 0, -200), now, now.AddDate(0, 0, 1)}
 	var items []event.Item

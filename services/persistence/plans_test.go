@@ -202,7 +202,11 @@ func TestPlans(t *testing.T) {
 		"of a type that is not there":  {events(own(Query{Category: "none", Name: "none"})), []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0},
 		"of types":                     {events(own(Query{Category: "page"}), typed...), []int{9}, 33},
 		"of a session": {func() (string, []any) {
-			return session.sessionSQL(p.day(5), p.day(5).Add(time.Hour))
+			return session.sessionSQL(sessionSpan{all, p.day(5), p.day(5).Add(time.Hour)})
+		}, []int{5}, 22},
+		"of a session, one application's": {func() (string, []any) {
+			q := own(Query{SessionID: "s750"})
+			return q.sessionSQL(sessionSpan{all[:1], p.day(5), p.day(5).Add(time.Hour)})
 		}, []int{5}, 11},
 		"by a property that none has": {func() (string, []any) {
 			q := own(Query{Properties: []Property{property}})
@@ -246,7 +250,7 @@ func TestPlans(t *testing.T) {
 		}, []int{3}, 22},
 		"of a set, in a session": {func() (string, []any) {
 			q := part(Query{SessionID: "s750"})
-			return q.sessionSQL(p.day(5), p.day(5).Add(time.Hour))
+			return q.sessionSQL(sessionSpan{all, p.day(5), p.day(5).Add(time.Hour)})
 		}, []int{5}, 22},
 		"the types of a rare category, in a set": {func() (string, []any) {
 			q := part(Query{Category: "rare"})
@@ -296,8 +300,8 @@ func TestPlansOfErasures(t *testing.T) {
 	p := newPlanned(t)
 	s := &sweep{target: target{session: "s750"}, cutOff: uuid.Max}
 	p.explain(s.deleteFailures(s.rows()), []any{s.arg(), s.cutOff, chunkRows})
-	p.explain("SELECT FROM persistence.events WHERE "+s.rows()+" AND occurred_at >= $2 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT 10",
-		[]any{s.arg(), time.Time{}, s.cutOff})
+	c, order := s.left()
+	p.explain("SELECT FROM persistence.events WHERE "+c.String()+" ORDER BY "+order+" LIMIT 10", c.args)
 }
 
 // TestIndexesAreMadeBesideWriters makes those that a large installation lacks while events are stored, after an attempt
@@ -307,6 +311,7 @@ func TestIndexesAreMadeBesideWriters(t *testing.T) {
 	f := newFixture(t)
 	f.insert(f.request(shop, item("a", "s", ""), at(item("b", "s", ""), time.Now().AddDate(0, 0, -2))))
 	for _, statement := range []string{ // as before the migration, with what an attempt left
+		"DROP INDEX persistence.events_session_application", "CREATE INDEX events_session_application ON ONLY persistence.events (session_id, application, occurred_at, sequence)",
 		"DROP INDEX persistence.events_type", "CREATE INDEX events_type ON ONLY persistence.events (application, category, name, occurred_at, sequence)",
 		"CREATE INDEX failures_event ON persistence.failures (application, event_id, sequence)",
 		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'persistence.failures_event'::regclass",
@@ -326,4 +331,5 @@ func TestIndexesAreMadeBesideWriters(t *testing.T) {
 			t.Errorf("%s is there %d times", i.name, n)
 		}
 	}
+	f.same("superseded", 0, f.count("SELECT count(*) FROM pg_class WHERE relname = 'events_session'"))
 }

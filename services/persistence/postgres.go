@@ -38,13 +38,15 @@ type Postgres struct {
 	days   days
 	held   *semaphore.Weighted // bytes of answers that are read, or on their way
 
+	patience time.Duration // how long a page looks into rows before it ends where it is
+
 	// Announce is told what was committed, each record with its outcome; nil: nobody listens. What it takes, storing takes.
 	Announce func(context.Context, []*record)
 }
 
 // NewPostgres returns the store of one replica.
 func NewPostgres(pool *pgxpool.Pool, writer string, log *slog.Logger) *Postgres {
-	return &Postgres{pool: pool, writer: writer, log: log, held: semaphore.NewWeighted(heldBytes)}
+	return &Postgres{pool: pool, writer: writer, log: log, held: semaphore.NewWeighted(heldBytes), patience: lookPatience}
 }
 
 // Migrate brings the schema up to date.

@@ -52,6 +52,7 @@ type Query struct {
 	dryGiven  bool    // DryRun was: else a list has both
 	list      listing // whose cursors are read and written
 	each      bool    // every event has a cursor
+	look      int     // how many rows are looked into in this step; 0: as many as may be
 }
 
 // within narrows a question to a scope. Of nothing it asks for nothing, which is not all.

@@ -3,7 +3,7 @@ package persistence
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,9 +15,6 @@ type SessionPage struct {
 	NextCursor string           `json:"next_cursor,omitempty"`
 	Partial    bool             `json:"partial,omitempty"` // of the permitted applications only
 }
-
-// examinedSessions is how many rows a page of sessions looks into at most: each costs a look at the session's others.
-const examinedSessions = 1000
 
 // Sessions returns a page: by when they began, or where a type is asked for by when the first event of it occurred.
 func (p *Postgres) Sessions(ctx context.Context, q Query) (SessionPage, error) {
@@ -57,11 +54,11 @@ func (p *Postgres) began(ctx context.Context, q *Query) (sessionIDs, error) {
 	if err != nil || len(branches) == 0 {
 		return sessionIDs{}, err
 	}
-	sql, args := q.sessionsSQL(branches)
-	return p.readSessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
-		var first time.Time
-		err := row.Scan(id, &first, matches, ends)
-		return sessionPosition{first, *id}.bytes(), err
+	return p.readSessionIDs(ctx, q, func() (string, []any) { return q.sessionsSQL(branches) }, func(row pgx.CollectableRow, matches, ends *bool) (string, []byte, error) {
+		var at sessionPosition
+		err := row.Scan(&at.id, &at.first, matches, ends)
+		q.AfterSession = &at
+		return at.id, at.bytes(), err
 	})
 }
 
@@ -102,13 +99,17 @@ func (p *Postgres) beganType(ctx context.Context, q *Query) (sessionIDs, error) 
 	if err != nil || len(branches) == 0 {
 		return sessionIDs{}, err
 	}
-	sql, args := q.firstOfTypeSQL(branches)
-	return p.readSessionIDs(ctx, q, sql, args, func(row pgx.CollectableRow, id *string, matches, ends *bool) ([]byte, error) {
+	return p.readSessionIDs(ctx, q, func() (string, []any) { return q.firstOfTypeSQL(branches) }, func(row pgx.CollectableRow, matches, ends *bool) (id string, place []byte, err error) {
 		var at Position
-		err := row.Scan(id, &at.Time, &at.Sequence, matches, ends)
-		return at.bytes(), err
+		err = row.Scan(&id, &at.Time, &at.Sequence, matches, ends)
+		q.After = &at
+		return id, at.bytes(), err
 	})
 }
+
+// lookAround is among how many events of a session, the first ones and those just before, one of a type is looked for before
+// another one is taken for the first. In a session of more than twice as many it may be wrong, and the session is listed again.
+const lookAround = 100
 
 // firstOfTypeSQL reads events of the type, and leaves out those that are not the first of it in their session. The others
 // of a session are read by its index: OFFSET 0 keeps the type from what an index is chosen by. A plan that is made for any
@@ -119,46 +120,48 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 	q.types(&o)
 	q.applications(&o, "s.application")
 	filters.args = o.args
+	before := func(order string) string {
+		return fmt.Sprintf(`(SELECT o.category, o.name FROM persistence.events o
+		    WHERE o.session_id = s.session_id AND o.application = s.application AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
+		        AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) ORDER BY o.occurred_at %[1]s, o.sequence %[1]s LIMIT %[2]d)`, order, lookAround)
+	}
 	filters.clauses = append(filters.clauses, `NOT EXISTS (
-		SELECT FROM persistence.sessions s CROSS JOIN LATERAL (
-		    SELECT o.application, o.category, o.name FROM persistence.events o
-		    WHERE o.session_id = s.session_id AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
-		        AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) OFFSET 0) o
-		WHERE s.session_id = e.session_id AND o.application = s.application AND `+o.String()+")")
+		SELECT FROM persistence.sessions s CROSS JOIN LATERAL (`+before("DESC")+" UNION ALL "+before("ASC")+`) o
+		WHERE s.session_id = e.session_id AND `+o.String()+")")
 	return q.pageSQL(page{"persistence.events", "session_id, occurred_at, sequence", q.eventOrder(), len(branches), source, examinedSessions},
 		ranges.String(), filters.String()), filters.args
 }
 
-// readSessionIDs reads the rows of a page.
-func (p *Postgres) readSessionIDs(ctx context.Context, q *Query, sql string, args []any,
-	scan func(row pgx.CollectableRow, id *string, matches, ends *bool) (place []byte, err error),
+// readSessionIDs reads a page; scan moves q behind the row.
+func (p *Postgres) readSessionIDs(ctx context.Context, q *Query, ask func() (sql string, args []any),
+	scan func(row pgx.CollectableRow, matches, ends *bool) (id string, place []byte, err error),
 ) (found sessionIDs, err error) {
-	rows, err := p.inOrder(ctx, sql, args)
-	if err != nil {
-		return found, fmt.Errorf("list sessions: %w", err)
-	}
-	defer rows.Close()
 	var last []byte
-	for cursor := q.cursors(); rows.Next(); {
-		if len(found.ids) == q.Limit {
-			found.next = cursor(last)
-			return found, nil
+	cursor := q.cursors()
+	err = p.inSteps(ctx, q, examinedSessions, ask, func(rows pgx.Rows) (bool, error) {
+		found.next = ""
+		for rows.Next() {
+			if len(found.ids) == q.Limit {
+				found.next = cursor(last)
+				return false, nil
+			}
+			var matches, ends bool
+			id, place, err := scan(rows, &matches, &ends)
+			if err != nil {
+				return false, err
+			}
+			if last = place; matches && !slices.Contains(found.ids, id) {
+				found.ids, found.places = append(found.ids, id), append(found.places, last)
+			}
+			if ends {
+				found.next = cursor(last)
+				return true, nil
+			}
 		}
-		var id string
-		var matches, ends bool
-		if last, err = scan(rows, &id, &matches, &ends); err != nil {
-			return found, fmt.Errorf("list sessions: %w", err)
-		}
-		if matches {
-			found.ids, found.places = append(found.ids, id), append(found.places, last)
-		}
-		if ends {
-			found.next = cursor(last)
-			return found, nil
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return found, fmt.Errorf("list sessions: %w", err)
+		return false, rows.Err()
+	})
+	if err != nil {
+		return sessionIDs{}, fmt.Errorf("list sessions: %w", err)
 	}
 	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/theeye-dev/theeye/api/event"
@@ -30,7 +31,8 @@ type sweep struct {
 	store  *Postgres
 	cutOff event.Sequence
 
-	from   time.Time // no event that occurred before is left
+	from   time.Time // no event that occurred before is left; of a session, none of the application
+	whose  uuid.UUID // of a session: none is left of the applications before
 	before time.Time // what occurred from here on stays; zero: nothing does, for this is an erasure
 }
 
@@ -54,7 +56,7 @@ func (e *Eraser) carryOut(ctx context.Context, s *sweep) error {
 		if err := s.store.ended(ctx, holders); err != nil {
 			return err
 		}
-		s.from = time.Time{}
+		s.from, s.whose = time.Time{}, uuid.Nil
 		if err := e.all(ctx, s); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,27 +51,43 @@ func (s *sweep) settle(batch *pgx.Batch, rows []gone, now time.Time) {
 	counts.queueTypes(batch, eraserWriter)
 }
 
-// events erases the earliest of the events that are left, with what is kept of them in the ledger and in sessions.
+// left finds what of a target's events is left, and order is that of the index which has them.
+func (s *sweep) left() (c conditions, order string) {
+	c = conditions{clauses: []string{s.rows()}, args: []any{s.arg()}}
+	c.add("sequence <= %s", [16]byte(s.cutOff))
+	if s.session != "" {
+		c.add("(application, occurred_at) >= (%s, %s)", [16]byte(s.whose), s.from)
+		return c, "application, occurred_at, sequence"
+	}
+	c.add("occurred_at >= %s", s.from)
+	return c, "occurred_at, sequence"
+}
+
+// events erases the first of the events that are left, with what is kept of them in the ledger and in sessions.
 func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {
+	var whose, lastSequence uuid.UUID
 	var last time.Time
-	var lastSequence uuid.UUID
-	err := tx.QueryRow(ctx, `
-		SELECT occurred_at, sequence FROM (
-		    SELECT occurred_at, sequence FROM persistence.events
-		    WHERE `+s.rows()+` AND occurred_at >= $2 AND occurred_at < $5 AND sequence <= $3 ORDER BY occurred_at, sequence LIMIT $4
-		) AS chunk ORDER BY occurred_at DESC, sequence DESC LIMIT 1`,
-		s.arg(), s.from, [16]byte(s.cutOff), chunkRows, s.end()).Scan(&last, &lastSequence)
+	c, order := s.left()
+	c.add("occurred_at < %s", s.end())
+	err := tx.QueryRow(ctx, fmt.Sprintf(`
+		SELECT application, occurred_at, sequence FROM (
+		    SELECT application, occurred_at, sequence FROM persistence.events WHERE %s ORDER BY %s LIMIT %d
+		) AS chunk ORDER BY application DESC, occurred_at DESC, sequence DESC LIMIT 1`, &c, order, chunkRows), c.args...).Scan(&whose, &last, &lastSequence)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	rows, err := tx.Query(ctx, `
-		DELETE FROM persistence.events
-		WHERE `+s.rows()+` AND occurred_at BETWEEN $2 AND $3 AND (occurred_at, sequence) <= ($3, $4) AND sequence <= $5
-		RETURNING application, id, session_id, category, name, sequence, received_at`,
-		s.arg(), s.from, last, [16]byte(lastSequence), [16]byte(s.cutOff))
+	c, _ = s.left()
+	if s.session != "" {
+		c.add("(application, occurred_at, sequence) <= (%s, %s, %s)", [16]byte(whose), last, [16]byte(lastSequence))
+	} else {
+		c.add("occurred_at <= %s", last)
+		c.add("(occurred_at, sequence) <= (%s, %s)", last, [16]byte(lastSequence))
+	}
+	rows, err := tx.Query(ctx, "DELETE FROM persistence.events WHERE "+c.String()+`
+		RETURNING application, id, session_id, category, name, sequence, received_at`, c.args...)
 	if err != nil {
 		return 0, err
 	}
@@ -87,7 +104,7 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	if s.before.IsZero() { // what goes by its age stays counted
 		s.settle(batch, erased, now)
 	}
-	s.from = last
+	s.whose, s.from = whose, last
 	return int64(len(erased)), tx.SendBatch(ctx, batch).Close()
 }
 

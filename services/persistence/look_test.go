@@ -1,0 +1,155 @@
+package persistence
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// fill stores events of an application's session as PostgreSQL makes them: so many, from a second of the day on, one a second.
+func (p *planned) fill(application uuid.UUID, session, name string, from, count int, data string) {
+	p.Helper()
+	_, err := p.pool.Exec(p.Context(), `
+		INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential)
+		SELECT $1, $2::text || ' ' || n, $2, 'page', $3, $4::jsonb || jsonb_build_object('n', n), $5::timestamptz + n * interval '1 second', now(), gen_random_uuid(), '1'
+		FROM generate_series($6::integer, $6::integer + $7::integer - 1) AS n`, application, session, name, data, p.base, from, count)
+	p.must(err)
+}
+
+// counts makes what is kept beside events that were filled in.
+func (p *planned) counts() {
+	p.Helper()
+	for _, statement := range []string{
+		"INSERT INTO persistence.sessions SELECT session_id, application, min(occurred_at), max(occurred_at), count(*) FROM persistence.events GROUP BY 1, 2",
+		"INSERT INTO persistence.sessions SELECT 'another ' || n, gen_random_uuid(), now(), now(), 1 FROM generate_series(1, 2000) AS n",
+		"INSERT INTO persistence.usage SELECT application, date_trunc('hour', occurred_at), 'stored', 'w', count(*) FROM persistence.events GROUP BY 1, 2",
+		"ANALYZE persistence.events, persistence.sessions, persistence.usage",
+	} {
+		_, err := p.pool.Exec(p.Context(), statement)
+		p.must(err)
+	}
+}
+
+func newFilled(t *testing.T) *planned {
+	t.Helper()
+	p := &planned{newFixture(t), time.Date(2024, time.June, 10, 0, 0, 0, 0, time.UTC)}
+	p.must(p.store.days.ensure(t.Context(), p.pool, []time.Time{p.base}))
+	return p
+}
+
+// both are the plans of a question as a connection asks it: at first and when it has come often.
+func (p *planned) both(sql string, args []any) map[string]plan {
+	return map[string]plan{"these": p.inOrder(sql, args), "any": p.explainAnyAfter(unsorted, sql, args)}
+}
+
+// TestOthersInASessionCostNothing: of a session in which another application has sent much, one reads one's own.
+func TestOthersInASessionCostNothing(t *testing.T) {
+	t.Parallel()
+	p := newFilled(t)
+	p.fill(blog, "shared", "view", 1, 20_000, "{}")
+	p.fill(shop, "shared", "view", 0, 1, "{}")
+	p.fill(shop, "shared", "view", 20_001, 1, "{}")
+	p.fill(shop, "other", "view", 0, 20_000, "{}")
+	p.counts()
+	for name, q := range map[string]Query{"all": {}, "of a type": {Category: "page", Name: "view"}, "the newest": {Order: Newest}} {
+		q.SessionID, q.Application, q.Limit = "shared", shop, 100
+		of, err := p.store.span(t.Context(), q)
+		p.must(err)
+		for kind, found := range p.both(q.sessionSQL(of)) {
+			if found.rows > 2 {
+				t.Errorf("%s, for %s arguments: %d rows are read: %s", name, kind, found.rows, found.text)
+			}
+		}
+	}
+}
+
+// TestALongSessionIsListed, though the first of a type in it comes after very much, and it has very many of it: once in a page, and
+// no event costs more than a look around.
+func TestALongSessionIsListed(t *testing.T) {
+	t.Parallel()
+	p := newFilled(t)
+	const clicks, sales = 20_000, 300
+	p.fill(shop, "long", "click", 0, 1, "{}")
+	p.fill(blog, "long", "click", 1, clicks, "{}")
+	p.fill(shop, "long", "click", clicks, clicks, "{}")
+	p.fill(shop, "long", "buy", 2*clicks, sales, "{}")
+	p.fill(shop, "small", "buy", 5, 1, "{}")
+	p.counts()
+	q := Query{Application: shop, Category: "page", Name: "buy", Limit: 10}
+	for kind, found := range p.both(q.firstOfTypeSQL([]branch{{shop, "page", "buy"}})) {
+		if most := (sales + 1) * (2 + 2*lookAround); found.rows > most {
+			t.Errorf("for %s arguments: %d rows are read, not %d: %s", kind, found.rows, most, found.text)
+		}
+	}
+	page, err := p.store.Sessions(t.Context(), q)
+	p.must(err)
+	var listed []string
+	for _, s := range page.Sessions {
+		listed = append(listed, s.SessionID)
+	}
+	p.same("sessions", []string{"long", "small"}, listed)
+	p.same("cursor", "", page.NextCursor)
+}
+
+// TestManyBranchesAreLookedIntoTogether: the more applications there are, the less is looked into of each.
+func TestManyBranchesAreLookedIntoTogether(t *testing.T) {
+	t.Parallel()
+	p := newFilled(t)
+	const applications, each = 200, 100
+	_, err := p.pool.Exec(t.Context(), fmt.Sprintf(`
+		INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential)
+		SELECT md5((n %% %d)::text)::uuid, n::text, 's' || n / 20, 'page', 'view', jsonb_build_object('n', n), $1::timestamptz + n * interval '1 second', now(), gen_random_uuid(), '1'
+		FROM generate_series(0, %d) AS n`, applications, applications*each-1), p.base)
+	p.must(err)
+	p.counts()
+	none := Property{path: "$.\"n\"", operator: "eq", value: "-1"}
+	q := Query{Limit: 1000, Properties: []Property{none}}
+	branches, err := p.store.branches(t.Context(), &q)
+	p.must(err)
+	p.same("branches", applications, len(branches))
+	for kind, found := range p.both(q.eventsSQL(branches)) {
+		if found.rows > examined+applications {
+			t.Errorf("for %s arguments: %d rows are looked into: %s", kind, found.rows, found.text)
+		}
+	}
+}
+
+// TestPagesInSteps: whenever patience ends, pages go on where they ended, and what is asked for is found once.
+func TestPagesInSteps(t *testing.T) {
+	t.Parallel()
+	p := newFilled(t)
+	const rows = 700
+	p.fill(shop, "s", "view", 0, rows, `{"some":[1,2]}`)
+	p.counts()
+	for patience, most := range map[time.Duration]int{0: rows/firstLook + 1, time.Minute: 1} {
+		store := p.replica("steps")
+		store.patience = patience
+		for _, condition := range []Property{{path: "$.\"n\"", operator: "gte", value: "690"}, {path: "$.\"n\"", operator: "lt", value: "3"}, {path: "$.\"n\"", operator: "eq", value: "-1"}} {
+			for name, q := range map[string]Query{"newest": {Application: shop}, "oldest": {Application: shop, Order: Oldest}, "session": {SessionID: "s"}} {
+				q.Limit, q.Properties = 100, []Property{condition}
+				p.must(q.resume(listEvents))
+				var found []string
+				pages := 0
+				for more := true; more; pages++ {
+					page, err := store.Events(t.Context(), q)
+					p.must(err)
+					found = append(found, idsOf(page.Events)...)
+					if more = page.NextCursor != ""; more {
+						q.cursor = page.NextCursor
+						p.must(q.resume(listEvents))
+					}
+				}
+				slices.Sort(found)
+				want := p.lines("SELECT id FROM persistence.events WHERE data @? ($1)::jsonpath ORDER BY id COLLATE \"C\"",
+					fmt.Sprintf("$.n ? (@ %s %s)", map[string]string{"gte": ">=", "lt": "<", "eq": "=="}[condition.operator], condition.value))
+				p.same(fmt.Sprint(name, condition, patience), append([]string{}, want...), append([]string{}, found...))
+				if pages > most {
+					t.Errorf("%s %v: %d pages, want at most %d", name, condition, pages, most)
+				}
+			}
+		}
+	}
+}
