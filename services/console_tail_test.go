@@ -98,12 +98,9 @@ func TestConsoleTailComesBack(t *testing.T) {
 		p.awaitEvents(p.blog, url.Values{"session_id": {"s"}}, n)
 	}
 	rows := func() string { return fmt.Sprintf(`document.querySelectorAll("#tail-list li").length === %d`, n) }
-	post()
-	b.until(rows())
-	b.numbers()
+	l.places()
 	for _, answer := range []int{http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusTooManyRequests} {
-		l.places()
-		l.turn(answer)
+		l.turn(answer) // the first before anything was told
 		b.until(tailIs + `"connecting" && document.getElementById("tail-note").textContent.includes("and asked again")`)
 		post() // meanwhile
 		l.turn(0)
@@ -114,6 +111,7 @@ func TestConsoleTailComesBack(t *testing.T) {
 			}
 		}
 	}
+	b.numbers()
 	b.examine("tail-again", "live")
 	b.withoutRedis(p, post, rows)
 	b.quiet() // of those statuses

@@ -90,7 +90,7 @@ func (l *listener) listen(ctx context.Context, key string) (came bool, err error
 		if err := l.take(&m, f); err != nil {
 			return came, err
 		}
-		came = came || m.id != nil || m.kind != ""
+		came = came || m.retry == nil && (m.id != nil || m.kind != "")
 		m = message{}
 	}
 	switch {

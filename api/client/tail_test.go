@@ -87,6 +87,27 @@ func TestListenComesBack(t *testing.T) {
 	})
 }
 
+// TestListenGoesOnFromItsBeginning when the tail breaks before anything was told, and missed nothing; and gives up where it
+// does so each time.
+func TestListenGoesOnFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	const begins = "retry: 1000\nid: 0-5\n\n"
+	synctest.Test(t, func(t *testing.T) {
+		told, err := heard(t.Context(), reader(t, answers{tells("", begins, false), tells("0-5", stored("1-0", "a"), true)}), "", 1)
+		if err != nil || strings.Join(told, ", ") != "a at 1-0" {
+			t.Errorf("told %s, %v", told, err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		told, err := heard(ctx, reader(t, answers{tells("", begins, false), tells("0-5", begins, false)}), "", 1)
+		if ctx.Err() != nil || !errors.Is(err, io.ErrUnexpectedEOF) || len(told) != 0 {
+			t.Errorf("told %s, %v", told, err)
+		}
+	})
+}
+
 // TestListenEnds where somebody has to act, with nothing of the key in the error.
 func TestListenEnds(t *testing.T) {
 	t.Parallel()

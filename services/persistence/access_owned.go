@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
@@ -15,6 +14,7 @@ import (
 // owned is one thing that is asked for by its id, a Failure or a replay, and whose it is. Whoever asks does not say, so that
 // it is read first, and its owner decides: what somebody may do with everybody else's is no matter.
 type owned struct {
+	kind        string    // of what it is
 	id          uuid.UUID // uuid.Nil: the id is none
 	there       bool
 	application *uuid.UUID // nil: nobody's, or everybody's
@@ -43,8 +43,8 @@ func scopeFor(ctx context.Context, who sender, verb Verb, of owned, none error) 
 
 // ownerOf reads whose something is, and nothing else: of a large thing that somebody may not see they are told as soon as of
 // a small one. sql has its id for $1.
-func (p *Postgres) ownerOf(ctx context.Context, sql string, id uuid.UUID) (owned, error) {
-	of := owned{id: id}
+func (p *Postgres) ownerOf(ctx context.Context, kind, sql string, id uuid.UUID) (owned, error) {
+	of := owned{kind: kind, id: id}
 	err := p.pool.QueryRow(ctx, sql, id).Scan(&of.application)
 	if of.there = err == nil; err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return of, fmt.Errorf("read whose it is: %w", err)
@@ -63,8 +63,8 @@ func (o owner) sees(_ context.Context, verb Verb, of owned) (Scope, error) {
 
 // sees asks about all namespaces, and then about the application alone: so it is for who may do something in very many
 // namespaces, and for who may with some applications by name. What is not there, or nobody's, is asked about as well, with
-// its id for a name. One more question goes along that nobody has asked before: that what was asked about an application is
-// remembered must not show, by the time that this takes, in whose something is.
+// its id for a name. The answer is remembered for the id: what was asked about an application, or by this id about something
+// of another kind, must not show in whether this is asked.
 func (p person) sees(ctx context.Context, verb Verb, of owned) (Scope, error) {
 	err := p.everywhere(ctx, verb)
 	if err == nil || !forbidden(err) {
@@ -76,21 +76,12 @@ func (p person) sees(ctx context.Context, verb Verb, of owned) (Scope, error) {
 			asked = verb.permission(a.Namespace, a.Name)
 		}
 	}
-	var both errgroup.Group
-	var own, other error
-	both.Go(func() error { own = p.people.Allow(ctx, p.user, asked); return nil })
-	both.Go(func() error {
-		other = p.people.Allow(ctx, p.user, verb.permission("", "beside-"+of.id.String()))
-		return nil
-	})
-	_ = both.Wait() // both are kept
-	switch {
-	case own == nil && asked.Namespace != "":
+	asked.Apart = of.kind + " " + of.id.String()
+	switch err := p.people.Allow(ctx, p.user, asked); {
+	case err == nil && asked.Namespace != "":
 		return of.within(), nil
-	case own != nil && !forbidden(own):
-		return Scope{}, own
-	case other != nil && !forbidden(other):
-		return Scope{}, other
+	case err != nil && !forbidden(err):
+		return Scope{}, err
 	}
 	return Scope{}, nil
 }

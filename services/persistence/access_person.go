@@ -67,12 +67,14 @@ func (p person) one(ctx context.Context, verb Verb, reference string) (uuid.UUID
 }
 
 // byUID asks one question in any case. Where a UID is nobody's, or of an application that is deleted, it is about all
-// namespaces: with the UID as a name, so that it is as new to Kubernetes as that about an application would be.
+// namespaces: with the UID as a name, so that it is as new to Kubernetes as that about an application would be. The answer
+// is remembered for the UID: who has asked by a name before would else be told by a question less that the UID is of that.
 func (p person) byUID(ctx context.Context, verb Verb, uid uuid.UUID) error {
 	asked := verb.permission("", uid.String())
 	if a := p.keys.Application(uid.String()); a != nil {
 		asked = verb.permission(a.Namespace, a.Name)
 	}
+	asked.Apart = "application " + uid.String()
 	err := p.people.Allow(ctx, p.user, asked)
 	if forbidden(err) {
 		return fault.New(fault.CodeForbidden, asked.What()+" in the namespace of application "+uid.String()+" is missing")

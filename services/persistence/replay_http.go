@@ -83,7 +83,7 @@ func pathUUID(req *http.Request) uuid.UUID {
 // gets narrows a question to where the sender may get the Failure, or tells that there is none for them. It returns whose
 // it is.
 func (r *Reader) gets(ctx context.Context, q *failureQuestion) (of owned, err error) {
-	of, err = r.Store.ownerOf(ctx, "SELECT application FROM persistence.failures WHERE sequence = $1", q.id)
+	of, err = r.Store.ownerOf(ctx, "failure", "SELECT application FROM persistence.failures WHERE sequence = $1", q.id)
 	if err == nil {
 		q.scope, err = scopeFor(ctx, q.who, VerbGet, of, errNoFailure)
 	}
@@ -213,7 +213,7 @@ func (r *Reader) decodeReplay(ctx context.Context, req *http.Request) (q replayQ
 
 // found is a replay as its reader sees it, with the question narrowed to where they may list it.
 func (r *Reader) found(ctx context.Context, q *replayQuestion) (*Replay, error) {
-	of, err := r.Store.ownerOf(ctx, "SELECT application FROM persistence.replays WHERE id = $1", q.id)
+	of, err := r.Store.ownerOf(ctx, "replay", "SELECT application FROM persistence.replays WHERE id = $1", q.id)
 	if err != nil {
 		return nil, err
 	}

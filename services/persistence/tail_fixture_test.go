@@ -117,7 +117,7 @@ type received struct {
 type listener struct {
 	a      *audience
 	events chan received // closed at the end of the answer
-	last   string        // newest id
+	last   string        // newest id that came before what next returned, or with it
 }
 
 // stream begins to listen.
@@ -176,8 +176,17 @@ func parse(r io.Reader, tell func(received)) {
 	}
 }
 
-// next waits for an event; ok is false at the end of the stream.
+// next waits for an event, and passes over what has nothing but an id; ok is false at the end of the stream.
 func (s *listener) next() (e received, ok bool) {
+	s.a.Helper()
+	for ok = true; ok && e.kind == ""; {
+		e, ok = s.any()
+	}
+	return e, ok
+}
+
+// any waits for whatever comes, if it is only an id.
+func (s *listener) any() (e received, ok bool) {
 	s.a.Helper()
 	select {
 	case e, ok = <-s.events:

@@ -147,7 +147,7 @@ func encodeStream(ctx context.Context, w http.ResponseWriter, l *listening) erro
 	if l.head {
 		return nil
 	}
-	out.begin()
+	out.begin(l.beginning())
 	err := l.tell(ctx, out)
 	if !errors.Is(err, errGone) && ctx.Err() == nil {
 		out.end(fault.ProblemOf(err))
@@ -207,5 +207,17 @@ func (l *listening) heard(more bool) place {
 	if more || now.Sub(l.ear.tail.followed()) > seenFor/2 {
 		return place{}
 	}
-	return place{ms: uint64(max(0, now.Add(-seenFor).UnixMilli()))}
+	return heardBy(now)
 }
+
+// beginning is where who is new begins; nil for who comes back. Nothing from before is owed to them, so that it is a place to
+// go on from also where this replica has not heard all of it.
+func (l *listening) beginning() *place {
+	if l.after != nil {
+		return nil
+	}
+	return new(heardBy(l.now()))
+}
+
+// heardBy is the place of a time that was over for every replica seenFor ago.
+func heardBy(now time.Time) place { return placeAt(now.Add(-seenFor)) }

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -311,4 +312,54 @@ func TestHeartbeatMovesOn(t *testing.T) {
 	if at := l.heard(false); at != (place{}) {
 		t.Errorf("without news for long heard up to %s", at)
 	}
+	if at := l.beginning(); at == nil || *at != placeAt(now.Add(-seenFor)) {
+		t.Errorf("without news for long it begins at %s", at)
+	}
+	l.after = &place{ms: 1}
+	if at := l.beginning(); at != nil {
+		t.Errorf("who comes back begins at %s", at)
+	}
+}
+
+// TestStreamThatBreaksAtItsBeginning, before its listener was told anything: who comes back to any replica is told all that
+// came since, or that something was missed.
+func TestStreamThatBreaksAtItsBeginning(t *testing.T) {
+	t.Parallel()
+	a := newAudience(t)
+	other := a.another()
+	begins := a.beginning("")
+	id, ok := strings.CutPrefix(begins[1], "id: ")
+	if begins[0] != fmt.Sprint("retry: ", reconnect) || !ok {
+		t.Fatalf("it begins with %q", begins)
+	}
+	a.mark(shop, "meanwhile")
+	for _, base := range []string{a.url, other.url} {
+		s := a.stream(base, a.keys[shop], "", id)
+		a.same("told who comes back", []string{"stored meanwhile"}, s.told(1))
+		id := s.last
+		if begins := a.beginning(id); begins[1] != "" {
+			t.Errorf("who comes back begins with %q", begins)
+		}
+	}
+	a.tail.mu.Lock()
+	a.tail.limit = 20 * (messageOverhead + 400)
+	a.tail.mu.Unlock()
+	a.insert(a.request(shop, manyItems("m", 100)...))
+	a.awaitTail(a.tail, "all were read", func() bool { return a.tail.first+int64(len(a.tail.messages)) == 101 })
+	a.same("told who comes late", []string{`missed {"reason":"late"}`}, a.stream(a.url, a.keys[shop], "", id).told(1))
+}
+
+// beginning listens for the first two lines, and breaks off.
+func (a *audience) beginning(after string) (begins [2]string) {
+	a.Helper()
+	ctx, cancel := context.WithCancel(a.Context())
+	defer cancel()
+	lines := bufio.NewScanner(a.open(ctx, a.url, a.keys[shop], "", after).Body) //nolint:bodyclose // its cleanup does
+	for i := range begins {
+		if !lines.Scan() {
+			a.Fatalf("it ended after %q: %v", begins, lines.Err())
+		}
+		begins[i] = lines.Text()
+	}
+	return begins
 }

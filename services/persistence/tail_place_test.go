@@ -50,6 +50,7 @@ func TestLastEventID(t *testing.T) {
 		"far beyond all":              {parsed(t, "99999999999999-0.0"), true, nil, true},
 		"as far as can be":            {parsed(t, "18446744073709551615-18446744073709551615.1"), true, nil, true},
 		"a heartbeat":                 {placeAt(now.Add(-seenFor)), false, all, false},
+		"a beginning, at once":        {heardBy(now), false, all, false},
 		"a heartbeat too early":       {placeAt(now.Add(-seenFor / 4)), true, all, true},
 		"a heartbeat of the future":   {placeAt(now.Add(time.Hour)), true, nil, true},
 		"before anything that's kept": {placeAt(now.Add(-2 * tailAge)), true, all, true},

@@ -48,9 +48,14 @@ type events struct {
 	err     error
 }
 
-// begin sends the header, and so tells that it is listened from here on.
-func (e *events) begin() {
-	fmt.Fprintf(&e.buffer, "retry: %d\n\n", reconnect)
+// begin sends the header, and so tells that it is listened from here on. Who is new is given where to go on if the stream
+// breaks before they are told anything; who comes back, for nil, has such a place.
+func (e *events) begin(at *place) {
+	fmt.Fprintf(&e.buffer, "retry: %d\n", reconnect)
+	if at != nil {
+		e.place(*at)
+	}
+	e.buffer.WriteByte('\n')
 }
 
 // taken writes what a listener has got.

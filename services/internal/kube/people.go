@@ -43,6 +43,9 @@ type User struct {
 type Permission struct {
 	Verb, Group, Resource, Subresource string
 	Namespace, Name                    string
+	// Apart is no part of the question. An answer is remembered, and shared, only where it is the same: so somebody who knows
+	// what was asked before learns nothing from whether this is asked about the same object.
+	Apart string
 }
 
 // String names a permission as people say it, without the name of an object.
@@ -61,7 +64,7 @@ func (p Permission) What() string {
 
 // key is what no other permission has.
 func (p Permission) key() string {
-	return fmt.Sprintf("%q", []string{p.Verb, p.Group, p.Resource, p.Subresource, p.Namespace, p.Name})
+	return fmt.Sprintf("%q", []string{p.Verb, p.Group, p.Resource, p.Subresource, p.Namespace, p.Name, p.Apart})
 }
 
 // People knows whom Kubernetes tokens belong to and what their owners may do. It is safe for concurrent use.

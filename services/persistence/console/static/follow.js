@@ -77,8 +77,9 @@ window.theeye = window.theeye || {};
       });
       const body = answer.body.getReader();
       try {
-        for (let got; !why && !(got = await body.read()).done;) {
+        for (let got, live = false; !why && !(got = await body.read()).done; live = true) {
           alive();
+          if (!live) hear.live(); // with the first word, which has a place to go on from
           read(decoder.decode(got.value, { stream: true }));
         }
       } catch { /* it was cut off, and is tried again */ }
@@ -101,7 +102,6 @@ window.theeye = window.theeye || {};
         const answer = await fetch(address, { headers, cache: "no-store", redirect: "manual", signal: own.signal });
         if (answer.status === 200 && /^text\/event-stream\b/.test(answer.headers.get("Content-Type"))) {
           const begun = performance.now();
-          hear.live();
           problem = await receive(answer, alive);
           gap = !place;
           if (problem?.code === "service.shutting_down" || performance.now() - begun > steady) failed = 0;
