@@ -79,6 +79,8 @@ func TestConsoleProblems(t *testing.T) {
 		"/applications/%2F":                        {404, []string{"no page"}},
 		"/export?bogus=1":                          {400, []string{"bogus", `href="/events">All events`}},
 		"/export?application=shop/none":            {400, []string{"namespace/name"}},
+		"/export?format=csv-raw":                   {400, []string{"format must be ndjson or csv", `href="/events">All events`}},
+		"/export?format=xml":                       {400, []string{"format must be ndjson or csv"}},
 		"/tail/stream?bogus=1":                     {400, []string{"bogus"}},
 	} {
 		p.problem(s, path, c.status, c.shows...)
