@@ -304,7 +304,7 @@ func TestConsoleWithoutScripts(t *testing.T) {
 	if got := s.ask(http.MethodPost, "/sessions/checkout-7f3a/erase", url.Values{}); got.status != http.StatusSeeOther || !strings.HasSuffix(got.header.Get("Location"), "#erase") {
 		t.Errorf("erasing unasked is answered %d", got.status)
 	}
-	if got := s.ask(http.MethodPost, "/sessions/checkout-7f3a/erase", url.Values{"sure": {"yes"}}); got.status != http.StatusSeeOther || !strings.HasPrefix(got.header.Get("Location"), "/sessions?erased=") {
+	if got := s.ask(http.MethodPost, "/sessions/checkout-7f3a/erase", url.Values{"sure": {"yes"}}); got.status != http.StatusSeeOther || got.header.Get("Location") != "/sessions?erased=yes" && got.header.Get("Location") != "/sessions/checkout-7f3a" {
 		t.Errorf("erasing is answered %d %s", got.status, got.body)
 	}
 	eventually(t, func() error {

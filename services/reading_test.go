@@ -60,7 +60,10 @@ func (s *system) send(a application, sessions map[string]string) {
 func TestGoClientReads(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, "")
-	a := s.register("web-shop", registry.Policy{})
+	month, week := registry.Duration(720*time.Hour), registry.Duration(168*time.Hour)
+	a := s.register("web-shop", registry.Policy{
+		Retention: &month, Timestamps: &registry.Timestamps{MaxAge: &week}, EventTypes: []registry.EventType{{Category: "order", Name: "placed", Schema: registry.Schema(`{"type":"object"}`)}},
+	})
 	admin, own := s.reads(s.persistence.URL, adminToken), s.reads(s.persistence.URL, a.key)
 	s.send(a, map[string]string{"e-1": "s", "e-2": "s", "e-3": ".", "e-4": "..", "e-5": "/a b?/", "/": "/", "e-7": "-"})
 	s.awaitEvents(a, url.Values{}, 7)
@@ -95,12 +98,29 @@ func TestGoClientReads(t *testing.T) {
 	check("what may be done", "application [get list watch]", fmt.Sprint(access.Kind, " ", access.Applications[0].Verbs), err)
 	usage, err := own.Usage(t.Context(), a.uid.String())
 	check("usage", true, usage.Accepted24h == 7 && usage.Outcomes24h["stored"] == 7 && usage.Credentials[0].ID == "1" && !usage.LastEventAt.IsZero(), err)
+	policy, err := own.Policy(t.Context(), a.uid.String())
+	check("the policy", "shop web-shop 720h0m0s 168h0m0s order {\"type\":\"object\"} 1 active", fmt.Sprint(policy.Namespace, " ", policy.Name, " ", policy.Policy.Retention, " ",
+		policy.Policy.Timestamps.MaxAge, " ", policy.Policy.EventTypes[0].Category, " ", string(policy.Policy.EventTypes[0].Schema), " ", policy.Credentials[0].ID, " ", policy.Credentials[0].State), err)
+	backlog, err := admin.Backlog(t.Context())
+	check("the backlog", true, time.Since(backlog.MeasuredAt) < patience && backlog.OldestAgeSeconds < patience.Seconds(), err)
+	due, err := admin.Retention(t.Context(), "", 0)
+	check("what is due", "enforce shop/web-shop 720h0m0s 0", fmt.Sprint(due.Mode, " ", due.Applications[0].Name, " ", due.Applications[0].Retention, " ", due.Applications[0].Events), err)
+	due, err = admin.Retention(t.Context(), "shop/web-shop", 1000*time.Hour)
+	check("what would be due", true, due.Applications[0].Retention.Duration == 1000*time.Hour && due.Applications[0].Before.Before(due.At.Add(-1000*time.Hour)), err)
 	replay, err := admin.BeginReplay(t.Context(), url.Values{"application": {"shop/web-shop"}}, true)
 	check("a replay of nothing", 0, replay.Total, err)
 	for listed, err := range own.Replays(t.Context(), nil) {
 		check("replays", replay.ID, listed.ID, err)
 	}
 	var denied *client.AnswerError
+	for what, ask := range map[string]func() error{
+		"the backlog": func() error { _, err := own.Backlog(t.Context()); return err },
+		"what is due": func() error { _, err := own.Retention(t.Context(), "", 0); return err },
+	} {
+		if err := ask(); !errors.As(err, &denied) || denied.Status != http.StatusForbidden {
+			t.Errorf("an application is told of %s: %v", what, err)
+		}
+	}
 	if _, err := own.EraseSession(t.Context(), "s"); !errors.As(err, &denied) || denied.Status != http.StatusForbidden || strings.Contains(err.Error(), a.key) {
 		t.Errorf("an application erases: %v", err)
 	}

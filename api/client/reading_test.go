@@ -1,12 +1,75 @@
 package client_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/theeye-dev/theeye/api/client"
 )
+
+// TestReaderOfHowThingsStand asks for policies, for what waits and for what is due.
+func TestReaderOfHowThingsStand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const uid = "aaaaaaaa-0000-4000-8000-000000000001"
+		due := `{"at":"2026-05-04T12:00:00Z","mode":"enforce","days":[{"day":"2026-04-01","bytes":7,"state":"due"}],"applications":[` +
+			`{"application":"` + uid + `","name":"shop/web","known":true,"retention":"720h0m0s","before":"2026-04-04T00:00:00Z","events":3,"failures":1,"more":true},` +
+			`{"application":"x","gone":true,"known":false,"events":0,"failures":0}]}`
+		r := reader(t, answers{
+			answering("GET", "/v1/applications/"+uid+"/policy", 200, `{"uid":"`+uid+`","namespace":"shop","name":"web","policy":{"displayName":"Web","suspended":true,`+
+				`"origins":["https://a.example"],"limits":{"eventsPerSecond":5,"burst":6,"maxEventBytes":7},"timestamps":{"maxFuture":"5m0s","maxAge":"168h0m0s"},"retention":"720h0m0s",`+
+				`"unknownEvents":"Reject","eventTypes":[{"category":"c","name":"n","schema":{"type":"object"}},{"category":"c","name":"m","schemaUnavailable":true}]},`+
+				`"credentials":[{"id":"1","state":"expiring","expires_at":"2026-05-04T12:00:00Z"},{"id":"2","state":"active"}]}`),
+			answering("GET", "/v1/applications/x%2Fy/policy", 200, `{"uid":"u","policy":{},"credentials":[]}`),
+			problem(503, "service.unavailable"),
+			answering("GET", "/v1/backlog", 200, `{"oldest_age_seconds":1.5,"pending_entries":3,"measured_at":"2026-05-04T12:00:00.25Z"}`),
+			answering("GET", "/v1/retention", 200, due),
+			answering("GET", "/v1/retention?application=shop%2Fweb&retention=36h30m0s", 200, due),
+			answering("GET", "/v1/retention?retention=1h0m0s", 400, `{"type":"about:blank","title":"t","status":400,"code":"request.parameter","detail":"application and retention go together"}`),
+			answering("GET", "/v1/retention?application=shop%2Fweb&retention=0s", 400, `{"type":"about:blank","title":"t","status":400,"code":"request.parameter","detail":"above 0"}`),
+			answering("GET", "/v1/retention", 200, `{"applications":[{"retention":"soon"}]}`),
+		})
+		check := func(what string, want, got any, err error) {
+			t.Helper()
+			if err != nil || fmt.Sprint(want) != fmt.Sprint(got) {
+				t.Errorf("%s is %v, want %v: %v", what, got, want, err)
+			}
+		}
+		p, err := r.Policy(t.Context(), uid)
+		check("a policy", "{"+uid+" shop web {Web true [https://a.example] {5 6 7} {5m0s 168h0m0s} 720h0m0s Reject [{c n [123 34 116 121 112 101 34 58 34 111 98 106 101 99 116 34 125] false} {c m [] true}]} "+
+			"[{1 expiring 2026-05-04 12:00:00 +0000 UTC} {2 active 0001-01-01 00:00:00 +0000 UTC}]}", p, err)
+		again, err := json.Marshal(p.Policy.Retention)
+		check("its retention", `"720h0m0s"`, string(again), err)
+		p, err = r.Policy(t.Context(), "x/y")
+		check("one of defaults", "0s", p.Policy.Retention, err)
+		b, err := r.Backlog(t.Context())
+		check("the backlog", "{1.5 3 2026-05-04 12:00:00.25 +0000 UTC}", b, err)
+		for _, asked := range []struct {
+			application string
+			kept        time.Duration
+		}{{"", 0}, {"shop/web", 36*time.Hour + 30*time.Minute}} {
+			d, err := r.Retention(t.Context(), asked.application, asked.kept)
+			check("what is due", "{2026-05-04 12:00:00 +0000 UTC enforce [{2026-04-01 7 due}] [{"+uid+" shop/web false true 720h0m0s 2026-04-04 00:00:00 +0000 UTC 3 1 true} "+
+				"{x  true false 0s 0001-01-01 00:00:00 +0000 UTC 0 0 false}]}", d, err)
+		}
+		var wrong *client.AnswerError
+		if _, err := r.Retention(t.Context(), "", time.Hour); !errors.As(err, &wrong) || wrong.Code != "request.parameter" {
+			t.Errorf("a retention of nobody's: %v", err)
+		}
+		if _, err := r.Retention(t.Context(), "shop/web", 0); !errors.As(err, &wrong) || wrong.Code != "request.parameter" {
+			t.Errorf("no retention: %v", err)
+		}
+		if _, err := r.Retention(t.Context(), "", 0); err == nil || !strings.Contains(err.Error(), "not understood") {
+			t.Errorf("what is no duration: %v", err)
+		}
+	})
+}
 
 // TestReaderOfTheRest asks for sessions, histories, counts and rights.
 func TestReaderOfTheRest(t *testing.T) {

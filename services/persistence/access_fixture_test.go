@@ -132,7 +132,7 @@ func (c *court) serveCourt(who people, change ...func(*Reader)) (*Reader, string
 // none waits.
 type none struct{}
 
-func (none) Measured() (stream.Backlog, bool) { return stream.Backlog{}, true }
+func (none) Measured() (stream.Backlog, time.Time, bool) { return stream.Backlog{}, time.Now(), true }
 
 func (c *court) records(context.Context) (map[uuid.UUID]*registry.Application, error) {
 	all := map[uuid.UUID]*registry.Application{}

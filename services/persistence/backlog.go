@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kit"
@@ -15,11 +16,13 @@ type Backlog struct {
 	// OldestAge is how long ago the oldest was appended to its stream, in seconds; 0: nothing waits.
 	OldestAge float64 `json:"oldest_age_seconds"`
 	Pending   int64   `json:"pending_entries"` // of the streams, of a request or several, that are being stored
+	// MeasuredAt is from when this is: while Redis does not answer it is shown for half a minute.
+	MeasuredAt time.Time `json:"measured_at"`
 }
 
 // backlogger measures it; *stream.Keeper does.
 type backlogger interface {
-	Measured() (stream.Backlog, bool)
+	Measured() (b stream.Backlog, at time.Time, known bool)
 }
 
 // handleBacklog serves how far storing is behind.
@@ -30,11 +33,11 @@ func handleBacklog(mux *http.ServeMux, r *Reader, observer *kit.Observer) {
 }
 
 func (r *Reader) backlog(context.Context, struct{}) (Backlog, error) {
-	b, known := r.Backlog.Measured()
+	b, at, known := r.Backlog.Measured()
 	if !known {
 		return Backlog{}, fault.New(fault.CodeUnavailable, "the streams have not been measured of late")
 	}
-	return Backlog{OldestAge: b.OldestAge.Seconds(), Pending: b.Pending}, nil
+	return Backlog{OldestAge: b.OldestAge.Seconds(), Pending: b.Pending, MeasuredAt: at.UTC()}, nil
 }
 
 // decodeBacklog lets those ask who may read everything: the streams are everybody's.

@@ -21,7 +21,9 @@ type measured struct {
 	unknown bool
 }
 
-func (m measured) Measured() (stream.Backlog, bool) { return m.Backlog, !m.unknown }
+func (m measured) Measured() (stream.Backlog, time.Time, bool) {
+	return m.Backlog, time.Date(2026, 5, 4, 14, 0, 0, 250e6, time.FixedZone("", 7200)), !m.unknown
+}
 
 // TestBacklog tells those who may read everything how far storing is behind, and nobody else: it is of all applications.
 func TestBacklog(t *testing.T) {
@@ -37,7 +39,7 @@ func TestBacklog(t *testing.T) {
 		return server.URL
 	}
 	known := serve(measured{Backlog: stream.Backlog{OldestAge: 1500 * time.Millisecond, Pending: 3, Length: 9}})
-	if status, body := l.raw(known, adminToken, "/v1/backlog"); status != http.StatusOK || string(body) != `{"oldest_age_seconds":1.5,"pending_entries":3}`+"\n" {
+	if status, body := l.raw(known, adminToken, "/v1/backlog"); status != http.StatusOK || string(body) != `{"oldest_age_seconds":1.5,"pending_entries":3,"measured_at":"2026-05-04T12:00:00.25Z"}`+"\n" {
 		t.Errorf("the backlog is answered %d %s", status, body)
 	}
 	unknown := serve(measured{unknown: true})

@@ -154,6 +154,9 @@ func (t *Tail) followed() time.Time {
 	return t.fresh
 }
 
+// stale tells whether that is too long ago for anybody to be told something.
+func (t *Tail) stale(now time.Time) bool { return now.Sub(t.followed()) > staleTail }
+
 // messageOverhead is what a message takes beside its text: its own fields, and the strings of its traits.
 const messageOverhead = 256
 

@@ -26,8 +26,8 @@ const (
 	// seenFor is how old a place is that a heartbeat gives: by then every replica's outcomes of that time are here, however
 	// clocks differ. It comes from the clock alone, and tells nothing of what others send.
 	seenFor = time.Minute
-	// staleTail is how long ago a replica must have read the tail to its end to tell what it remembers: some times as long as
-	// one read waits.
+	// staleTail is how long ago a replica must have read the tail to its end to have listeners: some times as long as one read
+	// waits.
 	staleTail = 5 * tailBlock
 )
 
@@ -118,10 +118,11 @@ func parseOutcomes(list string) (wanted []Outcome, err error) {
 	return wanted, nil
 }
 
-// listen admits a listener. One that comes back is told nothing from a memory that may not have heard what was erased.
+// listen admits a listener where there is something to hear. One that comes back would be told from a memory that may not have
+// heard what was erased, and a new one would take silence for quiet; another replica may hear more.
 func (r *Reader) listen(ctx context.Context, l *listening) (*listening, error) {
-	if !r.Tail.isLoaded() || l.after != nil && r.Now().Sub(r.Tail.followed()) > staleTail {
-		return nil, fault.New(fault.CodeUnavailable, "the live tail cannot be followed now")
+	if !r.Tail.isLoaded() || r.Tail.stale(r.Now()) {
+		return nil, errTailAway()
 	}
 	leave, err := r.Tail.listeners.enter(l.by)
 	if err != nil {
@@ -133,6 +134,10 @@ func (r *Reader) listen(ctx context.Context, l *listening) (*listening, error) {
 	}
 	l.leave = leave
 	return l, nil
+}
+
+func errTailAway() error {
+	return fault.New(fault.CodeUnavailable, "the live tail cannot be followed now")
 }
 
 // encodeStream tells a listener what it asked for, until it goes, its right ends, or the process is to stop.
@@ -196,6 +201,9 @@ func (l *listening) tell(ctx context.Context, out *events) error {
 		if look {
 			if err := l.look(ctx); err != nil {
 				return err
+			}
+			if l.ear.tail.stale(l.now()) {
+				return errTailAway()
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -293,6 +294,31 @@ func TestStopEndsStreams(t *testing.T) {
 	e, _ := s.next()
 	if _, more := s.next(); more || e.kind != sseEnd || !strings.Contains(e.data, string(fault.CodeShuttingDown)) {
 		t.Errorf("the last word was %+v", e)
+	}
+}
+
+// TestStaleTailEndsStreams: who listens where nothing is heard any more is told to come back, and does not take it for quiet.
+func TestStaleTailEndsStreams(t *testing.T) {
+	t.Parallel()
+	a := newAudience(t)
+	now := time.Now()
+	clock := func() time.Time { return now }
+	r := &Reader{Tail: a.newTail(), Now: clock}
+	r.Tail.add(news{fresh: now, all: true})
+	salt, err := a.store.salt(t.Context())
+	a.must(err)
+	s, err := newSeal(salt)
+	a.must(err)
+	l, err := r.listen(t.Context(), &listening{resumed: resumed{seal: s}, now: clock, every: time.Millisecond, again: func(context.Context, Scope) (Scope, error) { return Scope{All: true}, nil }})
+	a.must(err)
+	now = now.Add(staleTail + 1)
+	answer := httptest.NewRecorder()
+	a.must(encodeStream(t.Context(), answer, l))
+	if text := answer.Body.String(); !strings.Contains(text, "event: end\n") || !strings.Contains(text, `"service.unavailable"`) || !strings.Contains(text, "cannot be followed now") {
+		t.Errorf("it is told %q", text)
+	}
+	if n := r.Tail.listeners.total(); n != 0 {
+		t.Errorf("%d listeners are left", n)
 	}
 }
 

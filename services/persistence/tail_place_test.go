@@ -122,7 +122,7 @@ func TestOpening(t *testing.T) {
 	}
 }
 
-// TestStaleTail: a replica that cannot follow may not have heard what was erased, and so nobody comes back to it.
+// TestStaleTail: a replica that cannot follow may not have heard what was erased, and hears nothing new: nobody comes to it, or back.
 func TestStaleTail(t *testing.T) {
 	t.Parallel()
 	a := newAudience(t)
@@ -135,7 +135,12 @@ func TestStaleTail(t *testing.T) {
 		after *place
 		ago   time.Duration
 		ok    bool
-	}{{"fresh", &at, staleTail, true}, {"stale", &at, staleTail + 1, false}, {"stale, and new", nil, staleTail + 1, true}} {
+	}{
+		{"fresh", &at, staleTail, true},
+		{"fresh, and new", nil, staleTail, true},
+		{"stale", &at, staleTail + 1, false},
+		{"stale, and new", nil, staleTail + 1, false},
+	} {
 		now = r.Tail.followed().Add(c.ago)
 		l, err := r.listen(t.Context(), &listening{resumed: resumed{after: c.after}})
 		if (err == nil) != c.ok || err != nil && fault.ProblemOf(err).Code != fault.CodeUnavailable {

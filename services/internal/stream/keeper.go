@@ -85,13 +85,19 @@ func NewKeeper(client redis.UniversalClient, partitions int, log *slog.Logger, m
 func (k *Keeper) shown() (b Backlog, memory float64, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.backlog, k.memory, !k.measured.IsZero() && k.now().Sub(k.measured) <= keepFor
+	return k.backlog, k.memory, k.recent()
 }
 
-// Measured returns the newest measurement; false: there is none of late.
-func (k *Keeper) Measured() (Backlog, bool) {
-	b, _, known := k.shown()
-	return b, known
+// recent tells whether the newest measurement is one that may be shown. The lock is held.
+func (k *Keeper) recent() bool {
+	return !k.measured.IsZero() && k.now().Sub(k.measured) <= keepFor
+}
+
+// Measured returns the newest measurement, and from when it is; false: there is none of late.
+func (k *Keeper) Measured() (b Backlog, at time.Time, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.backlog, k.measured, k.recent()
 }
 
 // Backlog returns the newest measurement.

@@ -99,6 +99,7 @@ func (c *Console) route(mux *http.ServeMux) {
 	page("GET /events/{id}", c.event, "id", "application")
 	form("GET /sessions", c.sessions)
 	form("GET /sessions/{id}", c.session)
+	page("GET /sessions/{id}/erasure", c.erasure, "id")
 	page("POST /sessions/{id}/erase", c.erase, "id")
 	form("GET /failures", c.failures)
 	page("GET /failures/{id}", c.failure, "dry_run")
@@ -176,7 +177,7 @@ func (v *visit) held() string {
 	return cookie.Value
 }
 
-// looks tells whether a page asks by itself, as the live tail and the progress of a replay do. Nobody has done anything
+// looks tells whether a page asks by itself, as the live tail and the progress of a replay or an erasure do. Nobody has done anything
 // by that, and no session lives on by it.
 func (v *visit) looks() bool {
 	return v.r.URL.Path == streamPath || v.fragment() && v.r.Header.Get("HX-Trigger") == "progress"

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 
+	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/persistence"
 )
 
@@ -83,11 +84,23 @@ func (c *Console) export(v *visit) error {
 	}
 	f.values.Del("limit")
 	f.values.Del("cursor")
-	name := "events.ndjson"
-	if f.Get("format") == "csv" {
-		name = "events.csv"
+	name, err := fileOf(f.Get("format"))
+	if err != nil {
+		return err
 	}
 	return v.pass(v.w, "/v1/export", f.values, "Content-Disposition", `attachment; filename="`+name+`"`)
+}
+
+// fileOf names the file of a format that the page offers. What is for programs is not among them: a link that somebody passes on
+// would open it in a spreadsheet, which runs what it takes for a formula.
+func fileOf(format string) (string, error) {
+	switch format {
+	case "", "ndjson":
+		return "events.ndjson", nil
+	case "csv":
+		return "events.csv", nil
+	}
+	return "", fault.OfParameter("format", fault.New(fault.CodeParameter, "format must be ndjson or csv; GET /v1/export has others, for programs"))
 }
 
 // history is the page of one event.

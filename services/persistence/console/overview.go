@@ -28,15 +28,6 @@ func spans() []span {
 	}
 }
 
-// backlog is what waits to be stored (GET /v1/backlog).
-type backlog struct {
-	OldestAge float64 `json:"oldest_age_seconds"`
-	Pending   int64   `json:"pending_entries"`
-}
-
-// Age of the oldest event that is accepted and not yet stored.
-func (b backlog) Age() string { return duration(time.Duration(b.OldestAge * float64(time.Second))) }
-
 // bucket is a row of the overview's table, and a column of its picture.
 type bucket struct {
 	At     time.Time
@@ -51,7 +42,7 @@ type overviewPage struct {
 	Span    span
 	Rows    []bucket
 	Totals  []int64
-	Backlog *backlog
+	Backlog *backlog // nil: it is nobody's business but theirs who may read everything
 	Partial bool
 	Refuse  *refusal // why nothing can be counted; nil: it can
 	Again   string   // this page
@@ -74,9 +65,8 @@ func (c *Console) overview(v *visit) error {
 		return err
 	}
 	if v.who.All {
-		p.Backlog = &backlog{}
-		if err := v.get("/v1/backlog", nil, p.Backlog); err != nil {
-			p.Backlog = nil // it is not known now
+		if p.Backlog, err = v.backlog(); err != nil {
+			return err
 		}
 	}
 	return v.show(p.status(v), "overview", "overview", "Overview", p)

@@ -30,12 +30,12 @@ type run struct {
 // Running tells whether there is something to wait for.
 func (r run) Running() bool { return r.State == "running" }
 
-// Percent that is done.
+// Percent that is done, of what was counted at its beginning: what came in the meantime is done, too, and more than all is none.
 func (r run) Percent() int64 {
-	if r.Total == 0 {
+	if r.Total <= 0 {
 		return 100
 	}
-	return r.Done * 100 / r.Total
+	return min(max(r.Done, 0), r.Total) * 100 / r.Total
 }
 
 // tally is a number with its name.

@@ -17,7 +17,7 @@ type sessionList struct {
 	persistence.SessionPage
 	Partial bool `json:"partial"`
 	Next    string
-	Erased  string // what came of an erasure
+	Erased  string // yes: an erasure has ended
 }
 
 func (c *Console) sessions(v *visit) error {
@@ -77,6 +77,7 @@ type timeline struct {
 	Drawn    int64 // events in the picture
 	Lasted   string
 	MayErase bool
+	Erasure  erasure
 	Next     string
 	Refuse   *refusal // what a further page cannot be had for
 }
@@ -99,17 +100,30 @@ func (c *Console) session(v *visit) error {
 	if v.fragment() {
 		return v.part(http.StatusOK, "session", "moments", t)
 	}
-	t.MayErase = v.who.everything("delete") // else there may be applications of it that somebody is not told of
 	if err := t.picture(v, f, id); err != nil {
 		return err
+	}
+	if t.MayErase = v.mayErase(); t.MayErase {
+		var err error
+		if t.Erasure, err = v.erasureOf(id); err != nil {
+			return err
+		}
 	}
 	return v.show(http.StatusOK, "session", "sessions", "Session "+t.SessionID, t)
 }
 
-// further answers for a further page of the timeline that is not to be had: where it would be, with a way to try again.
+// mayErase tells whether somebody may erase a session everywhere: else there may be applications of it that he is not told of.
+func (v *visit) mayErase() bool { return v.who.everything("delete") }
+
+// further answers for what is not to be had: of a further page of the timeline where it would be, with a way to try again.
 func (t *timeline) further(v *visit, f filter, err error) error {
 	r, ok := err.(*refusal) //nolint:errorlint // get wraps nothing
-	if !ok || !v.fragment() || r.Code == fault.CodeUnauthenticated {
+	switch {
+	case !ok, r.Code == fault.CodeUnauthenticated:
+		return err
+	case !v.fragment() && r.Code == fault.CodeNotFound && v.mayErase():
+		return v.unstored(f, r)
+	case !v.fragment():
 		return err
 	}
 	t.Refuse, t.Next = r, question{Filter: f, Refuse: r}.after(v, href("/sessions", idOf(v.r)))
@@ -186,21 +200,4 @@ func place(since, whole time.Duration) string {
 	}
 	share := min(max(float64(since)/float64(whole), 0), 1)
 	return strconv.FormatFloat(pictureMargin+share*(pictureWidth-2*pictureMargin), 'f', 1, 64)
-}
-
-// erase removes a session, when the form says twice that it shall.
-func (c *Console) erase(v *visit) error {
-	id := idOf(v.r)
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
-	if v.r.PostFormValue("sure") != "yes" {
-		return v.redirect(href("/sessions", id) + "#erase")
-	}
-	erasure := persistence.Erasure{}
-	if err := v.do(http.MethodDelete, "/v1/sessions/"+segment(id), nil, &erasure); err != nil {
-		return err
-	}
-	if erasure.State == persistence.Erasing {
-		return v.redirect("/sessions?erased=soon")
-	}
-	return v.redirect("/sessions?erased=yes")
 }

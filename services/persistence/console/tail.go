@@ -27,6 +27,15 @@ type tailPage struct {
 	Search   string          // the same question to what is stored, for browsers without JavaScript
 }
 
+// Refused is that of the question; the same once more asks for the same outcomes, which are none of its filters.
+func (p tailPage) Refused() refused {
+	r := p.question.Refused("/tail")
+	if p.Refuse != nil && p.Refuse.Passes() {
+		r.On = &link{p.Filter.Link("/tail", "outcome", joined(p.Outcomes)), "Try again"}
+	}
+	return r
+}
+
 func (c *Console) tail(v *visit) error {
 	given := v.r.URL.Query()["outcome"]
 	f := v.filtered(tailFields(), "outcome", "path", "op", "value")

@@ -27,6 +27,8 @@ func wayOn(r *http.Request, refused *refusal) errorPage {
 		p.Again = r.URL.RequestURI()
 	case reads && refused.Code == fault.CodeParameter && r.URL.RawQuery != "":
 		p.Plain = r.URL.EscapedPath()
+	case refused.Passes() && strings.HasSuffix(r.URL.Path, "/erase"): // it goes on, if it was noted before that
+		p.Back.Text = "See how far it is"
 	}
 	return p
 }
