@@ -13,11 +13,11 @@ const (
 	examined = 5000
 	// examinedSessions is the same for a page of sessions: each event costs a look at others of its session.
 	examinedSessions = 1000
-	// firstLook and lookFactor are how a page gets there, in four steps for events: 40, 200, 1,000 and 3,760.
-	firstLook, lookFactor = 40, 5
+	// firstLook and lookFactor are how a page gets there, in three steps for events: 50, 500 and 4,450. Each costs a statement.
+	firstLook, lookFactor = 50, 10
 	// lookPatience is after how long no further step is made, which takes about lookFactor times as long.
 	lookPatience = 20 * time.Millisecond
-	// lookBranches bounds among how many branches a step is divided: of each at least one is looked into, and in the last step nine,
+	// lookBranches bounds among how many branches a step is divided: of each at least one is looked into, and in the last step eleven,
 	// for a page ends with the first branch of which nothing more is known.
 	lookBranches = 400
 )

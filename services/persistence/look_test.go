@@ -67,7 +67,7 @@ func TestOthersInASessionCostNothing(t *testing.T) {
 }
 
 // TestALongSessionIsListed, though the first of a type in it comes after very much, and it has very many of it: once in a page, and
-// no event costs more than a look around.
+// no event costs more than a look back.
 func TestALongSessionIsListed(t *testing.T) {
 	t.Parallel()
 	p := newFilled(t)
@@ -80,7 +80,7 @@ func TestALongSessionIsListed(t *testing.T) {
 	p.counts()
 	q := Query{Application: shop, Category: "page", Name: "buy", Limit: 10}
 	for kind, found := range p.both(q.firstOfTypeSQL([]branch{{shop, "page", "buy"}})) {
-		if most := (sales + 1) * (2 + 2*lookAround); found.rows > most {
+		if most := (sales + 1) * (2 + lookBack); found.rows > most {
 			t.Errorf("for %s arguments: %d rows are read, not %d: %s", kind, found.rows, most, found.text)
 		}
 	}

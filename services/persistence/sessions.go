@@ -107,12 +107,12 @@ func (p *Postgres) beganType(ctx context.Context, q *Query) (sessionIDs, error) 
 	})
 }
 
-// lookAround is among how many events of a session, the first ones and those just before, one of a type is looked for before
-// another one is taken for the first. In a session of more than twice as many it may be wrong, and the session is listed again.
-const lookAround = 100
+// lookBack is among how many events of a session, those just before it, one of a type is looked for until an event is taken for the
+// first of it. In a session of more it may be wrong, and the session is listed again.
+const lookBack = 200
 
 // firstOfTypeSQL reads events of the type, and leaves out those that are not the first of it in their session. The others
-// of a session are read by its index: OFFSET 0 keeps the type from what an index is chosen by. A plan that is made for any
+// of a session are read by its index: LIMIT keeps the type from what an index is chosen by. A plan that is made for any
 // arguments takes every type for rare, and would read all events of a common one for each.
 func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 	ranges, filters, source := q.ranges(branches)
@@ -120,14 +120,12 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 	q.types(&o)
 	q.applications(&o, "s.application")
 	filters.args = o.args
-	before := func(order string) string {
-		return fmt.Sprintf(`(SELECT o.category, o.name FROM persistence.events o
+	filters.clauses = append(filters.clauses, fmt.Sprintf(`NOT EXISTS (
+		SELECT FROM persistence.sessions s CROSS JOIN LATERAL (
+		    SELECT o.category, o.name FROM persistence.events o
 		    WHERE o.session_id = s.session_id AND o.application = s.application AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
-		        AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) ORDER BY o.occurred_at %[1]s, o.sequence %[1]s LIMIT %[2]d)`, order, lookAround)
-	}
-	filters.clauses = append(filters.clauses, `NOT EXISTS (
-		SELECT FROM persistence.sessions s CROSS JOIN LATERAL (`+before("DESC")+" UNION ALL "+before("ASC")+`) o
-		WHERE s.session_id = e.session_id AND `+o.String()+")")
+		        AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) ORDER BY o.occurred_at DESC, o.sequence DESC LIMIT %d) o
+		WHERE s.session_id = e.session_id AND %s)`, lookBack, &o))
 	return q.pageSQL(page{"persistence.events", "session_id, occurred_at, sequence", q.eventOrder(), len(branches), source, examinedSessions},
 		ranges.String(), filters.String()), filters.args
 }
