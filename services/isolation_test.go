@@ -17,7 +17,8 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/testenv"
 )
 
-// TestSlowReadsDoNotKeepEventsFromBeingStored has more reads wait for a lock than reads have connections.
+// TestSlowReadsDoNotKeepEventsFromBeingStored has more reads wait for a lock than reads have connections, on a table that storing
+// needs nothing of.
 func TestSlowReadsDoNotKeepEventsFromBeingStored(t *testing.T) {
 	s := newSystem(t, "")
 	a := s.register("web", registry.Policy{})
@@ -42,14 +43,14 @@ func TestSlowReadsDoNotKeepEventsFromBeingStored(t *testing.T) {
 	}
 	// Indexes are made beside writers at the start, and wait for whoever locks.
 	count(1, "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('persistence.sessions_first') AND indisvalid")
-	if _, err := locker.Exec(t.Context(), "BEGIN; LOCK persistence.failures IN ACCESS EXCLUSIVE MODE"); err != nil {
+	if _, err := locker.Exec(t.Context(), "BEGIN; LOCK persistence.replays IN ACCESS EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
 	var reads sync.WaitGroup
 	for range 12 {
-		reads.Go(func() { s.do(http.MethodGet, s.persistence.URL+"/v1/failures", "Bearer "+a.key, nil) })
+		reads.Go(func() { s.do(http.MethodGet, s.persistence.URL+"/v1/replays", "Bearer "+a.key, nil) })
 	}
-	const waitingReads = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'persistence.failures'::regclass"
+	const waitingReads = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'persistence.replays'::regclass"
 	count(8, waitingReads)
 	if status, body := s.post(a, eventJSON(0, 0)); status != http.StatusAccepted {
 		t.Fatalf("answered %d %s", status, body)
