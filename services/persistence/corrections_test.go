@@ -75,6 +75,15 @@ func TestErasureOfRepetitions(t *testing.T) {
 		})
 		f.recounted("afterwards")
 	})
+	t.Run("noted by the release before", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.insert(f.request(shop, item("a", "s", "")), f.request(shop, item("a", "s", "")))
+		_, err := f.pool.Exec(t.Context(), "UPDATE persistence.duplicates SET session_id = NULL")
+		f.must(err)
+		erase(f, func() {})
+		f.recounted("afterwards")
+	})
 	t.Run("its event is gone", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)

@@ -38,7 +38,8 @@ const (
 )
 
 // requestErasure makes an erasure durable and returns its cut-off. One that is asked for while another is pending moves
-// the cut-off: both end together.
+// the cut-off: both end together. One whose cut-off is no later than that of one that has ended changes nothing: what it asks for is
+// gone, and what comes with such a sequence is dropped.
 func (p *Postgres) requestErasure(ctx context.Context, t target, now time.Time) (event.Sequence, error) {
 	var newest *time.Time
 	err := p.pool.QueryRow(ctx, "SELECT max(last_used_at) FROM persistence.credential_usage WHERE $1::uuid IS NULL OR application = $1",
@@ -59,12 +60,12 @@ func (p *Postgres) requestErasure(ctx context.Context, t target, now time.Time) 
 		insert = `
 			INSERT INTO persistence.session_erasures AS e (session, session_id, cut_off, requested_at)
 			SELECT sha256(salt || convert_to($1, 'UTF8')), $1, $2, $3 FROM persistence.session_salt
-			ON CONFLICT (session) DO UPDATE SET session_id = excluded.session_id,`
+			ON CONFLICT (session) DO UPDATE SET session_id = CASE WHEN excluded.cut_off > e.cut_off THEN excluded.session_id ELSE e.session_id END,`
 	}
 	_, err = p.pool.Exec(ctx, insert+`
 		    cut_off = greatest(e.cut_off, excluded.cut_off),
-		    requested_at = CASE WHEN e.finished_at IS NULL THEN e.requested_at ELSE excluded.requested_at END,
-		    erased = CASE WHEN e.finished_at IS NULL THEN e.erased ELSE 0 END,
+		    requested_at = CASE WHEN e.finished_at IS NULL OR excluded.cut_off <= e.cut_off THEN e.requested_at ELSE excluded.requested_at END,
+		    erased = CASE WHEN e.finished_at IS NULL OR excluded.cut_off <= e.cut_off THEN e.erased ELSE 0 END,
 		    finished_at = CASE WHEN excluded.cut_off > e.cut_off THEN NULL ELSE e.finished_at END`,
 		t.arg(), [16]byte(cutOff), now)
 	if err != nil {

@@ -147,7 +147,7 @@ func (q *Query) eventOrder() []string {
 
 // pageSQL reads each branch along its index, as far as a page may need it. Where rows have to be looked into by
 // filters ("true": none), a branch ends after some; that row tells so, whether it matches or not, and ends the page: of
-// what lies behind it nothing is known.
+// what lies behind it nothing is known. Rows of different branches may have the same place: then those that match come first.
 func (q *Query) pageSQL(p page, ranges, filters string) string {
 	order := " ORDER BY " + strings.Join(p.order, ", ")
 	limit, each := q.Limit+1, q.Limit+1
@@ -164,14 +164,21 @@ func (q *Query) pageSQL(p page, ranges, filters string) string {
 	if p.source == "" {
 		return sql
 	}
-	return "SELECT e.* FROM " + p.source + " CROSS JOIN LATERAL (" + sql + ") e" + order + fmt.Sprintf(" LIMIT %d", limit)
+	return "SELECT e.* FROM " + p.source + " CROSS JOIN LATERAL (" + sql + ") e" + order + fmt.Sprintf(", matches DESC LIMIT %d", limit)
 }
 
 // readEvents reads the rows of a page.
 func (p *Postgres) readEvents(ctx context.Context, q *Query, ask func() (sql string, args []any)) (EventPage, error) {
 	page := EventPage{Events: []Event{}, Partial: q.partial()}
 	room := p.room(ctx, q.pageBytes())
-	err := p.inSteps(ctx, q, examined, ask, func(rows pgx.Rows) (bool, error) { return q.collect(rows, room, &page) })
+	err := p.inSteps(ctx, q, examined, ask, func(rows pgx.Rows) (bool, error) {
+		before := page
+		on, err := q.collect(rows, room, &page)
+		if err != nil {
+			page = before
+		}
+		return on, err
+	})
 	if err != nil {
 		return EventPage{}, fmt.Errorf("read events: %w", err)
 	}

@@ -2,9 +2,12 @@ package persistence
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -15,31 +18,55 @@ const (
 	examinedSessions = 1000
 	// firstLook and lookFactor are how a page gets there, in three steps for events: 50, 500 and 4,450. Each costs a statement.
 	firstLook, lookFactor = 50, 10
-	// lookPatience is after how long no further step is made, which takes about lookFactor times as long.
-	lookPatience = 20 * time.Millisecond
-	// lookBranches bounds among how many branches a step is divided: of each at least one is looked into, and in the last step eleven,
-	// for a page ends with the first branch of which nothing more is known.
-	lookBranches = 400
+	// lookPatience is after how long a page makes no further step: for usual events that takes about lookFactor times as long.
+	// Pages of an export have fifty times as much, for nobody waits for one of them.
+	lookPatience, exportPatience = 20 * time.Millisecond, 50
+	// lookTime is for how long a further step may go on. Events that come later may be much larger: then the page ends before them.
+	lookTime = 2 * time.Second
+	// lookBranches bounds among how many branches a step is divided: of each some are looked into, in the last step 89, for a page
+	// ends with the first branch of which nothing more is known.
+	lookBranches = 50
 )
 
 // inSteps reads a page that may look into so many rows, a few of them first. What that costs nobody knows beforehand: an event may
 // have a hundred bytes or a mebibyte, and a question eight conditions. ask makes the statement for q, whose place read
-// moves; read tells whether it may go on, for it has come to the end of what was looked into and not of the page.
+// moves; read tells whether it may go on, for it has come to the end of what was looked into and not of the page, and changes
+// nothing where it fails.
 func (p *Postgres) inSteps(ctx context.Context, q *Query, most int, ask func() (sql string, args []any), read func(pgx.Rows) (on bool, err error)) error {
-	began := time.Now()
+	began, patience := time.Now(), p.patience
+	if q.each {
+		patience *= exportPatience
+	}
 	for step := firstLook; ; step *= lookFactor {
 		q.look = min(step, most)
 		sql, args := ask()
-		rows, err := p.inOrder(ctx, sql, args)
-		if err != nil {
-			return err
+		on, err := p.oneStep(ctx, step > firstLook, sql, args, read)
+		if step > firstLook && tookTooLong(err) {
+			return nil // the page is what the steps before have found
 		}
-		on, err := read(rows)
-		rows.Close()
-		if most -= q.look; err != nil || !on || most == 0 || time.Since(began) > p.patience {
+		if most -= q.look; err != nil || !on || most == 0 || time.Since(began) > patience {
 			return err
 		}
 	}
+}
+
+func (p *Postgres) oneStep(ctx context.Context, further bool, sql string, args []any, read func(pgx.Rows) (on bool, err error)) (on bool, err error) {
+	limits := ""
+	if further {
+		limits = ", set_config('statement_timeout', '" + strconv.FormatInt(lookTime.Milliseconds(), 10) + "', true)"
+	}
+	rows, err := p.inOrder(ctx, sql, args, limits)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	return read(rows)
+}
+
+// tookTooLong tells whether PostgreSQL has ended a statement for its time: 57014.
+func tookTooLong(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "57014"
 }
 
 // each is how many rows of each branch are looked into.

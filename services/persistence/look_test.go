@@ -94,11 +94,11 @@ func TestALongSessionIsListed(t *testing.T) {
 	p.same("cursor", "", page.NextCursor)
 }
 
-// TestManyBranchesAreLookedIntoTogether: the more applications there are, the less is looked into of each.
+// TestManyBranchesAreLookedIntoTogether: of many applications a page looks into some events each, however large it is.
 func TestManyBranchesAreLookedIntoTogether(t *testing.T) {
 	t.Parallel()
 	p := newFilled(t)
-	const applications, each = 200, 100
+	const applications, each = 120, 300
 	_, err := p.pool.Exec(t.Context(), fmt.Sprintf(`
 		INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential)
 		SELECT md5((n %% %d)::text)::uuid, n::text, 's' || n / 20, 'page', 'view', jsonb_build_object('n', n), $1::timestamptz + n * interval '1 second', now(), gen_random_uuid(), '1'
@@ -111,8 +111,46 @@ func TestManyBranchesAreLookedIntoTogether(t *testing.T) {
 	p.must(err)
 	p.same("branches", applications, len(branches))
 	for kind, found := range p.both(q.eventsSQL(branches)) {
-		if found.rows > examined+applications {
-			t.Errorf("for %s arguments: %d rows are looked into: %s", kind, found.rows, found.text)
+		if most := applications * (examined/lookBranches + 1); found.rows > most || len(branches)*each <= most {
+			t.Errorf("for %s arguments: %d rows are looked into, not %d: %s", kind, found.rows, most, found.text)
+		}
+	}
+}
+
+// TestSessionsOfOneMoment: sessions that began at the same time, in several applications each, are all listed, whatever is looked into
+// at once.
+func TestSessionsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	p := newFilled(t)
+	for n := range 6 {
+		_, err := p.pool.Exec(t.Context(), `
+			INSERT INTO persistence.sessions SELECT 's' || n, $1::uuid, $2::timestamptz + n / 5 * interval '1 second', $2, 1
+			FROM generate_series(1, 1500) AS n WHERE hashtext(n::text || $1::uuid::text) % 3 = 0`, uuid.UUID{byte(n + 1)}, p.base)
+		p.must(err)
+	}
+	_, err := p.pool.Exec(t.Context(), "INSERT INTO persistence.usage SELECT DISTINCT application, $1::timestamptz, 'stored', 'w', 1 FROM persistence.sessions", p.base)
+	p.must(err)
+	want := p.lines(`SELECT DISTINCT session_id COLLATE "C" FROM persistence.sessions ORDER BY 1`)
+	for _, patience := range []time.Duration{0, time.Minute} {
+		store := p.replica("moment")
+		store.patience = patience
+		for _, limit := range []int{10, 100, 1000} {
+			q := Query{Limit: limit}
+			p.must(q.resume(listSessions))
+			var listed []string
+			for more := true; more; {
+				page, err := store.Sessions(t.Context(), q)
+				p.must(err)
+				for _, s := range page.Sessions {
+					listed = append(listed, s.SessionID)
+				}
+				if more = page.NextCursor != ""; more {
+					q.cursor = page.NextCursor
+					p.must(q.resume(listSessions))
+				}
+			}
+			slices.Sort(listed)
+			p.same(fmt.Sprint("limit ", limit, ", patience ", patience), want, listed)
 		}
 	}
 }

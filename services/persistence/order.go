@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -15,10 +16,10 @@ import (
 // that it reads them all by another index, which has not even their order: 30,000 for a hundred.
 const unsorted = "SELECT set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true)"
 
-// inOrder asks for rows that an index has in their order.
-func (p *Postgres) inOrder(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+// inOrder asks for rows that an index has in their order; more are further settings, as unsorted has them.
+func (p *Postgres) inOrder(ctx context.Context, sql string, args []any, more ...string) (pgx.Rows, error) {
 	batch := &pgx.Batch{} // one round trip, and one transaction, within which the setting holds
-	batch.Queue(unsorted)
+	batch.Queue(unsorted + strings.Join(more, ""))
 	batch.Queue(sql, args...)
 	results := p.pool.SendBatch(ctx, batch)
 	_, err := results.Exec()

@@ -136,7 +136,13 @@ func (p *Postgres) readSessionIDs(ctx context.Context, q *Query, ask func() (sql
 ) (found sessionIDs, err error) {
 	var last []byte
 	cursor := q.cursors()
-	err = p.inSteps(ctx, q, examinedSessions, ask, func(rows pgx.Rows) (bool, error) {
+	err = p.inSteps(ctx, q, examinedSessions, ask, func(rows pgx.Rows) (on bool, err error) {
+		before := found
+		defer func() {
+			if err != nil {
+				found = before
+			}
+		}()
 		found.next = ""
 		for rows.Next() {
 			if len(found.ids) == q.Limit {

@@ -217,6 +217,25 @@ func TestEraseSessionUnderLoad(t *testing.T) {
 	f.recounted("afterwards")
 }
 
+// TestEraseSessionAgainBeforeItsCutOff: the cut-off of a clock ahead was later than that of another request, for which nothing is left
+// to do. It does not bring the session's id back, and what is told of the erasure stays.
+func TestEraseSessionAgainBeforeItsCutOff(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.insert(f.request(shop, item("a", "s", "")))
+	_, err := f.pool.Exec(t.Context(), "UPDATE persistence.credential_usage SET last_used_at = now() + interval '2 minutes'")
+	f.must(err)
+	erase := func() []string {
+		_, err := f.store.requestErasure(t.Context(), target{session: "s"}, time.Now())
+		f.must(err)
+		f.finish(f.store)
+		return f.lines("SELECT session_id, cut_off::text, requested_at::text, finished_at::text, erased FROM persistence.session_erasures")
+	}
+	first := erase()
+	f.same("the second", first, erase())
+	f.same("ids", 0, f.count("SELECT count(*) FROM persistence.session_erasures WHERE session_id IS NOT NULL OR finished_at < requested_at"))
+}
+
 // TestEraseSessionByHTTP: whoever administrates may, and nobody else.
 func TestEraseSessionByHTTP(t *testing.T) {
 	t.Parallel()

@@ -21,8 +21,8 @@ type settled struct {
 }
 
 // lookForSettled finds what was settled without being stored: by the ledger it is not known any more once the event that has its
-// id is erased, or gone by its age. Of a batch that comes for the first time, hardly anything lies between its first sequence and
-// its last: it costs one probe of each table.
+// id is erased, or gone by its age. Where nothing lies between a batch's first sequence and its last, as nothing does when nothing else
+// was refused or repeated at that moment, it costs one probe of each table.
 const lookForSettled = `
 	SELECT sequence, CASE state WHEN 'replayed' THEN coalesce(attempt_outcome, 'stored') ELSE ` + failureOutcomeSQL + ` END,
 	    code, detail, coalesce(pointers[1], '')

@@ -99,10 +99,14 @@ func (s *sweep) events(ctx context.Context, tx pgx.Tx, now time.Time) (int64, er
 	if err != nil {
 		return 0, err
 	}
+	again, err := s.again(ctx, tx, erased)
+	if err != nil {
+		return 0, err
+	}
 	batch := &pgx.Batch{}
 	s.queueEvents(batch, erased)
 	if s.before.IsZero() { // what goes by its age stays counted
-		s.settle(batch, erased, now)
+		s.settle(batch, append(erased, again...), now)
 	}
 	s.whose, s.from = whose, last
 	return int64(len(erased)), tx.SendBatch(ctx, batch).Close()
@@ -154,6 +158,31 @@ func (s *sweep) queueEvents(batch *pgx.Batch, erased []gone) {
 		        ORDER BY e.occurred_at DESC, e.sequence DESC LIMIT 1), s.last_at)
 		FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS g (session_id, application, events)
 		WHERE s.session_id = g.session_id AND s.application = g.application`, sessions, applications, numbers)
+}
+
+// again forgets those repetitions of a session's events which the release before has noted, without a session, in the week before
+// the upgrade; duplicates forgets the others.
+func (s *sweep) again(ctx context.Context, tx pgx.Tx, erased []gone) ([]gone, error) {
+	if s.session == "" || len(erased) == 0 {
+		return nil, nil
+	}
+	owners, ids := make([][16]byte, len(erased)), make([]string, len(erased))
+	for i, g := range erased {
+		owners[i], ids[i] = g.application, g.id
+	}
+	rows, err := tx.Query(ctx, `
+		WITH again AS (
+		    SELECT d.sequence, d.application, d.category, d.name
+		    FROM persistence.duplicates d JOIN unnest($1::uuid[], $2::text[]) AS i (application, id) USING (application, id)
+		    WHERE d.session_id IS NULL AND d.sequence <= $3
+		)
+		UPDATE persistence.duplicates d SET `+bare+`
+		FROM again WHERE d.sequence = again.sequence
+		RETURNING again.application, d.sequence, d.received_at, 'duplicate', again.category, again.name, 1`, owners, ids, [16]byte(s.cutOff))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanGone)
 }
 
 // scanGone reads what the statements return that erase rows of other kinds than events.

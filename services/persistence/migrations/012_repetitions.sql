@@ -1,8 +1,8 @@
--- A replica of the release before goes on beside this: it names the columns it writes. What it notes as sent again has no session
--- here: its id is not erased with its session, and goes with the row, after a week.
+-- A replica of the release before goes on beside this: it names the columns it writes. What it has noted as sent again, or notes, has
+-- no session here, and is erased with the event that has its id. What it forgets by its age keeps its session's id for that week.
 
--- Of which session an event is that was sent again; NULL where its id is, too. Adding it writes no row; it waits for reads that
--- run, and those that come wait for it.
+-- Of which session an event is that was sent again. Adding it writes no row; it waits for reads that run, and those that come wait
+-- for it.
 ALTER TABLE persistence.duplicates ADD COLUMN session_id text;
 
 -- A session of each application in its order, in place of events_session, in which whoever reads his own events passes over those
