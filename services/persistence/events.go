@@ -60,13 +60,7 @@ func (p *Postgres) span(ctx context.Context, q Query) (of sessionSpan, err error
 // nothing.
 func (q *Query) sessionSQL(of sessionSpan) (sql string, args []any) {
 	var c conditions
-	source := ""
-	if len(of.applications) == 1 {
-		c.add("application = %s", of.applications[0].application)
-	} else {
-		source = branchSource(&c, of.applications)
-		c.clauses = []string{"e.application = b.application"}
-	}
+	source := ownersOf(&c, of.applications)
 	c.add("session_id = %s", q.SessionID)
 	c.add("occurred_at BETWEEN %s AND %s", of.first, of.last)
 	q.common(&c, "occurred_at", !q.ascending())
@@ -85,19 +79,15 @@ func (q *Query) eventsSQL(branches []branch) (sql string, args []any) {
 // ranges tells by what the indexes of branches are read, and by what the events in them are looked into; the arguments
 // of both are the filters'. Several branches have a source.
 func (q *Query) ranges(branches []branch) (ranges, filters conditions, source string) {
-	typed := branches[0].typed()
-	if b := branches[0]; len(branches) == 1 {
-		ranges.add("application = %s", b.application)
-		if typed {
-			ranges.add("category = %s", b.category)
-			ranges.add("name = %s", b.name)
-		}
-	} else {
-		source = branchSource(&ranges, branches)
-		ranges.clauses = []string{"e.application = b.application"}
-		if typed {
-			ranges.clauses = append(ranges.clauses, "e.category = b.category", "e.name = b.name")
-		}
+	source = ownersOf(&ranges, branches)
+	b := branches[0]
+	typed := b.typed()
+	switch {
+	case typed && source == "":
+		ranges.add("category = %s", b.category)
+		ranges.add("name = %s", b.name)
+	case typed:
+		ranges.clauses = append(ranges.clauses, "e.category = b.category", "e.name = b.name")
 	}
 	q.common(&ranges, "occurred_at", !q.ascending())
 	filters.args = ranges.args
@@ -106,6 +96,17 @@ func (q *Query) ranges(branches []branch) (ranges, filters conditions, source st
 	}
 	q.properties(&filters)
 	return ranges, filters, source
+}
+
+// ownersOf begins conditions with whose rows those of branches are; several branches have a source.
+func ownersOf(c *conditions, branches []branch) (source string) {
+	if len(branches) == 1 {
+		c.add("application = %s", branches[0].application)
+		return ""
+	}
+	source = branchSource(c, branches)
+	c.clauses = []string{"e.application = b.application"}
+	return source
 }
 
 // branchSource makes a table of branches, whose arguments it adds.

@@ -66,13 +66,7 @@ func (p *Postgres) began(ctx context.Context, q *Query) (sessionIDs, error) {
 // where it began, of those that are asked about.
 func (q *Query) sessionsSQL(branches []branch) (sql string, args []any) {
 	var c conditions
-	source, filter := "", "true"
-	if len(branches) == 1 {
-		c.add("application = %s", branches[0].application)
-	} else {
-		source = branchSource(&c, branches)
-		c.clauses = []string{"e.application = b.application"}
-	}
+	source, filter := ownersOf(&c, branches), "true"
 	if q.Application == uuid.Nil {
 		others := conditions{args: c.args}
 		q.applications(&others, "o.application")
