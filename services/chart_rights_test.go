@@ -74,12 +74,7 @@ func TestServicesNeedExactlyTheRightsTheyHave(t *testing.T) {
 	if status, body := s.post(a, `{"session_id":"s"}`); status != http.StatusUnprocessableEntity {
 		t.Errorf("an event without a name: %d %s", status, body)
 	}
-	eventually(t, func() error {
-		if status, body := s.do(http.MethodDelete, s.persistence.URL+a.path()+"/events", "Bearer "+adminToken, nil); status != http.StatusNoContent {
-			return fmt.Errorf("erase: %d %s", status, body)
-		}
-		return nil
-	})
+	s.erase(a)
 	s.mustAdmin(http.MethodDelete, a.path(), nil)
 	eventually(t, func() error {
 		if status, body := s.post(a, eventJSON(0, 0)); status != http.StatusUnauthorized {

@@ -117,7 +117,7 @@ func TestRetentionBehindALongRead(t *testing.T) {
 	f.consistent("meanwhile")
 	f.must(read.Rollback(t.Context()))
 	f.must(f.retention(f.store, log, &now).Round(t.Context()))
-	f.same("the oldest that is left", partitionName(now.Add(-8*day)), f.partitionNames()[0])
+	f.same("the oldest that is left", partitionName(keeping{kept: 8 * day}.before(now)), f.partitionNames()[0])
 	f.consistent("afterwards")
 }
 
