@@ -63,8 +63,7 @@ func (e *exporter) begin(ctx context.Context, q exportQuestion) (*export, error)
 	return &export{exportQuestion: q, first: first, exporter: e, said: e.now()}, nil
 }
 
-// write streams the answer. After its beginning an error can only be told by cutting it off: every line has the cursor
-// behind which to go on.
+// write streams the answer. An error after its beginning cuts it off: every line has the cursor behind which to go on.
 func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 	header := w.Header()
 	header.Set("Content-Type", "application/x-ndjson")
@@ -82,10 +81,7 @@ func (x *export) write(ctx context.Context, w http.ResponseWriter) error {
 		page.done()
 		return nil
 	}
-	if err := x.stream(ctx, w, page); err != nil {
-		panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for: a client must not take it for whole
-	}
-	return nil
+	return x.stream(ctx, w, page)
 }
 
 func (x *export) stream(ctx context.Context, w http.ResponseWriter, page exportPage) error {

@@ -104,7 +104,6 @@ func TestAnExportKeepsOnePage(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer func() { _ = recover() }() // as net/http asks for
 		_ = x.write(t.Context(), w)
 	}()
 	<-w.reached // in the second page

@@ -96,7 +96,7 @@ func (l *library) serve(store *Postgres, ring *keyring.Keyring) string {
 	l.Helper()
 	token, err := admin.Static(adminToken)
 	l.must(err)
-	observer, err := kit.NewObserver(slog.New(slog.DiscardHandler), metricnoop.Meter{}, false)
+	observer, err := kit.NewObserver(slog.New(slog.NewTextHandler(l.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), metricnoop.Meter{}, false)
 	l.must(err)
 	eraser, err := NewEraser(store, time.Now, slog.New(slog.DiscardHandler), metricnoop.Meter{})
 	l.must(err)

@@ -245,7 +245,7 @@ func TestClientGoneWhileAnswering(t *testing.T) {
 	}
 }
 
-// TestEncodeFails before and after the answer has begun.
+// TestEncodeFails before and after the answer has begun: then the client is told by its end.
 func TestEncodeFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -258,10 +258,22 @@ func TestEncodeFails(t *testing.T) {
 			_, _ = io.WriteString(w, "begun")
 			return errors.New("secret")
 		}, 200, "begun"},
+		"flushed": {func(_ context.Context, w http.ResponseWriter, _ greeting) error {
+			return errors.Join(http.NewResponseController(w).Flush(), errors.New("secret"))
+		}, 200, ""},
 	} {
 		o := newObserved(t)
-		w := ask(o.Route("/", kit.Handler(greet, decodeName, c.encode)), "GET", "/?name=x")
-		if w.Code != c.status || !strings.Contains(w.Body.String(), c.body) || name == "after" && w.Body.String() != c.body {
+		var w *httptest.ResponseRecorder
+		cut := func() (cut any) {
+			defer func() { cut = recover() }()
+			w = httptest.NewRecorder()
+			o.Route("/", kit.Handler(greet, decodeName, c.encode)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?name=x", nil))
+			return nil
+		}()
+		if (cut == http.ErrAbortHandler) != (name != "before") {
+			t.Errorf("%s: ended by %v", name, cut)
+		}
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.body) || name != "before" && w.Body.String() != c.body {
 			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
 		if !strings.Contains(o.log.String(), "secret") {

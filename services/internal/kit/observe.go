@@ -48,6 +48,9 @@ func (o *Observer) Route(pattern string, next http.Handler) http.Handler {
 			o.Log.LogAttrs(r.Context(), level(answer.failure), "request failed", slog.String("route", route),
 				slog.Int("status", answer.status), slog.Any("error", answer.failure))
 		}
+		if answer.cut {
+			panic(http.ErrAbortHandler) //nolint:forbidigo // as net/http asks for: a client must not take it for whole
+		}
 	})
 	if o.Tracing {
 		handler = otelhttp.NewHandler(handler, pattern)
@@ -111,6 +114,7 @@ type recorder struct {
 	began   bool  // something was written
 	gone    bool  // writing failed: nobody is there to read it
 	failure error // what the handler answered an error for
+	cut     bool  // it did so when the answer had begun
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -125,18 +129,27 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
+// FlushError sends what was written, the header at least.
+func (r *recorder) FlushError() error {
+	r.began = true
+	return http.NewResponseController(r.ResponseWriter).Flush() //nolint:wrapcheck // the controller's own
+}
+
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// failing answers with what tell makes of an error, unless an answer has begun: then it is too late for another.
+// failing answers with what tell makes of an error, unless an answer has begun: then it is too late for another, and that
+// one is cut off.
 func failing(tell func(http.ResponseWriter, error)) func(context.Context, error, http.ResponseWriter) {
 	return func(_ context.Context, err error, w http.ResponseWriter) {
 		r, observed := w.(*recorder)
 		if observed && !r.gone {
 			r.failure = err
 		}
-		if !observed || !r.began {
-			tell(w, err)
+		if observed && r.began {
+			r.cut = true
+			return
 		}
+		tell(w, err)
 	}
 }
