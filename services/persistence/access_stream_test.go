@@ -1,12 +1,15 @@
 package persistence
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/theeye-dev/theeye/services/internal/fault"
 	"github.com/theeye-dev/theeye/services/internal/kube"
 )
 
@@ -61,6 +64,43 @@ func (s *listener) end() (last received) {
 		last = e
 	}
 	return last
+}
+
+// TestAnExportWaitsForItsRight to be known, and for nothing else.
+func TestAnExportWaitsForItsRight(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err   error
+		times int // that it is answered
+		asked int
+		want  fault.Code
+	}{
+		"there":            {nil, 1, 1, ""},
+		"there in the end": {fault.New(fault.CodeUnavailable, "away"), 3, 4, ""},
+		"never known":      {fault.New(fault.CodeUnavailable, "away"), 1000, int(exportSilence / askPause), fault.CodeUnavailable},
+		"taken away":       {fault.New(fault.CodeForbidden, "no"), 1000, 1, fault.CodeForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				err := insist(t.Context(), func() error {
+					if asked++; asked <= c.times {
+						return c.err
+					}
+					return nil
+				})
+				if (err == nil) != (c.want == "") || err != nil && fault.ProblemOf(err).Code != c.want || asked < c.asked-1 || asked > c.asked+1 {
+					t.Errorf("asked %d times: %v", asked, err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				if c.want == fault.CodeUnavailable && insist(ctx, func() error { return c.err }) == nil {
+					t.Error("it goes on when its client has gone")
+				}
+			})
+		})
+	}
 }
 
 // TestExportEndsWithItsRight: between two pages it is looked at again.

@@ -7,6 +7,9 @@ import (
 	"github.com/theeye-dev/theeye/services/internal/fault"
 )
 
+// askPause is how long an export waits before it asks again what it may: a fraction of what an answer is late by.
+const askPause = 100 * time.Millisecond
+
 // exporter streams events, page by page: between two pages nothing is held in PostgreSQL, and in memory one page at most.
 type exporter struct {
 	read  func(context.Context, Query) (EventPage, error)
@@ -48,9 +51,30 @@ func (x *export) next(ctx context.Context, cursor string, rows int) (exportPage,
 	if err := q.goOn(cursor); err != nil {
 		return exportPage{}, err
 	}
-	if _, err := x.again(ctx, q.scope()); err != nil { // a right that was taken away meanwhile
+	err := insist(ctx, func() error { _, err := x.again(ctx, q.scope()); return err }) // a right that was taken away meanwhile
+	if err != nil {
 		return exportPage{}, err
 	}
 	q.Limit = min(maxLimit, 2*rows+fewest)
 	return x.page(ctx, q)
+}
+
+// insist asks until there is an answer: a right that nobody can look up in this moment is neither there nor taken away. It
+// waits no longer than an export may be silent.
+func insist(ctx context.Context, ask func() error) error {
+	silence := time.NewTimer(exportSilence)
+	defer silence.Stop()
+	for {
+		err := ask()
+		if fault.KindOf(err) != fault.Unavailable {
+			return err
+		}
+		select {
+		case <-time.After(askPause):
+		case <-silence.C:
+			return err
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
