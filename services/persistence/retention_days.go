@@ -27,6 +27,8 @@ var (
 	errOthers = errors.New("the day has events that are to stay")
 	// errBusy says that a table is in use.
 	errBusy = errors.New("the day's partition is in use")
+	// errTaken says that another replica has taken a day out of events meanwhile.
+	errTaken = errors.New("the day has no partition any more")
 )
 
 // partitions lists the days that have a partition, the oldest first.
@@ -73,13 +75,22 @@ func applicationsIn(ctx context.Context, q rowQuerier, table string) ([]uuid.UUI
 		)
 		SELECT application FROM a WHERE application IS NOT NULL`, table))
 	if err != nil {
-		return nil, fmt.Errorf("list applications of %s: %w", table, err)
+		return nil, fmt.Errorf("list applications of %s: %w", table, errors.Join(err, tableGone(err)))
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
-		return nil, fmt.Errorf("list applications of %s: %w", table, err)
+		return nil, fmt.Errorf("list applications of %s: %w", table, errors.Join(err, tableGone(err)))
 	}
 	return found, nil
+}
+
+// tableGone is errTaken where PostgreSQL knows no such table: 42P01.
+func tableGone(err error) error {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && answer.Code == "42P01" {
+		return errTaken
+	}
+	return nil
 }
 
 // events takes what is due out of every day that has some.
@@ -95,7 +106,7 @@ func (r *Retention) events(ctx context.Context, known keepings) error {
 		if !start.Before(newest) {
 			break
 		}
-		if err := r.day(ctx, known, now, start); err != nil {
+		if err := r.day(ctx, known, now, start); err != nil && !errors.Is(err, errTaken) {
 			r.late = max(r.late, newest.Sub(start))
 			if ends(ctx, err) {
 				return err
@@ -170,7 +181,7 @@ func (p *Postgres) detach(ctx context.Context, start time.Time, patience time.Du
 	begin := fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d", patience.Milliseconds())
 	err := p.alone(ctx, begin, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "LOCK TABLE "+table+" IN SHARE MODE"); err != nil {
-			return err
+			return errors.Join(err, tableGone(err))
 		}
 		applications, err := applicationsIn(ctx, tx, table)
 		if err != nil {

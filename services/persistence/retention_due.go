@@ -3,6 +3,7 @@ package persistence
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -132,6 +133,9 @@ func (p *Postgres) dueDays(ctx context.Context, known keepings, now time.Time) (
 			break
 		}
 		applications, err := applicationsIn(ctx, p.pool, partitionTable(start))
+		if errors.Is(err, errTaken) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -228,6 +228,27 @@ func TestRetentionByManyAtOnce(t *testing.T) {
 	f.same("of shop", 0, f.count("SELECT count(*) FROM persistence.events WHERE application = $1 AND occurred_at < $2", shop, keeping{kept: 8 * day}.before(now)))
 }
 
+// TestRetentionFindsADayTaken by another replica, after it had seen it: there is nothing to do, and nothing to tell.
+func TestRetentionFindsADayTaken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	now := time.Now().UTC()
+	log := applicationLog{}
+	log.keep(shop, 8*day)
+	old := now.Truncate(day).Add(-10 * day)
+	r := f.retention(f.store, log, &now)
+	known, err := r.known(t.Context())
+	f.must(err)
+	for what, err := range map[string]error{
+		"looking into it": r.day(t.Context(), known, now, old),
+		"detaching it":    f.store.detach(t.Context(), old, detachPatience, func([]uuid.UUID) bool { return true }),
+	} {
+		if !errors.Is(err, errTaken) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // TestRetentionStops at once when it is told to, and leaves nothing half done that another could not go on with.
 func TestRetentionStops(t *testing.T) {
 	t.Parallel()
