@@ -1,8 +1,10 @@
 package persistence
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -126,46 +128,64 @@ func (q *Query) properties(c *conditions) {
 	}
 }
 
-// page is what pageSQL reads: a table, which it calls e, in an order, by branches of a source.
+// page is what pageSQL reads: a table, which it calls e, in the order of a key, by branches of a source.
 type page struct {
-	table, columns string
-	order          []string
-	branches       int
-	source         string // "" for one branch
-	examined       int    // how many rows are looked into at most, of all branches
+	table, columns, key string
+	ascending           bool
+	branches            int
+	source              string // "" for one branch
+	examined            int    // how many rows are looked into at most, of all branches
 }
+
+// eventKey is what events are ordered by.
+const eventKey = "occurred_at, sequence"
 
 func (q *Query) eventPage(branches int, source string) page {
-	return page{"persistence.events", q.columns(), q.eventOrder(), branches, source, examined}
+	return page{"persistence.events", q.columns(), eventKey, q.ascending(), branches, source, examined}
 }
 
-func (q *Query) eventOrder() []string {
-	if q.ascending() {
-		return []string{"occurred_at", "sequence"}
+func (p page) order() string {
+	if p.ascending {
+		return " ORDER BY " + p.key
 	}
-	return []string{"occurred_at DESC", "sequence DESC"}
+	return " ORDER BY " + strings.ReplaceAll(p.key, ",", " DESC,") + " DESC"
 }
 
 // pageSQL reads each branch along its index, as far as a page may need it. Where rows have to be looked into by
 // filters ("true": none), a branch ends after some; that row tells so, whether it matches or not, and ends the page: of
 // what lies behind it nothing is known. Rows of different branches may have the same place: then those that match come first.
 func (q *Query) pageSQL(p page, ranges, filters string) string {
-	order := " ORDER BY " + strings.Join(p.order, ", ")
-	limit, each := q.Limit+1, q.Limit+1
-	ends, where := "false", ""
-	if filters != "true" {
-		each = p.each(q.look)
-		ends, where = fmt.Sprintf("row_number() OVER (%s) = %d", order[1:], each), " WHERE e.matches OR e.ends"
+	order, limit, filtered := p.order(), q.Limit+1, filters != "true"
+	// All that come before a branch by their first rows have one at least for the page.
+	shares := fmt.Sprintf("greatest(%d - rank, 0)", limit+1)
+	share, ends := strconv.Itoa(limit), "false"
+	if filtered {
+		look := cmp.Or(q.look, p.examined)
+		share, shares = strconv.Itoa(look), p.shares(look)
+	}
+	if p.source != "" {
+		share = "b.share"
+	}
+	if filtered {
+		ends = "row_number() OVER (" + order + ") = " + share
 	}
 	sql := "SELECT " + p.columns + ", " + filters + " AS matches, " + ends + " AS ends FROM " + p.table + " e WHERE " + ranges +
-		order + fmt.Sprintf(" LIMIT %d", each)
-	if where != "" {
-		sql = "SELECT e.* FROM (" + sql + ") e" + where + order + fmt.Sprintf(" LIMIT %d", limit)
+		order + " LIMIT " + share
+	if filtered {
+		sql = "SELECT e.* FROM (" + sql + ") e WHERE e.matches OR e.ends" + order + fmt.Sprintf(" LIMIT %d", limit)
 	}
 	if p.source == "" {
 		return sql
 	}
-	return "SELECT e.* FROM " + p.source + " CROSS JOIN LATERAL (" + sql + ") e" + order + fmt.Sprintf(", matches DESC LIMIT %d", limit)
+	return "SELECT e.* FROM (" + p.shared(ranges, shares) + ") b CROSS JOIN LATERAL (" + sql + ") e" + order +
+		fmt.Sprintf(", matches DESC LIMIT %d", limit)
+}
+
+// shared is the source with each branch's share of what a page reads, which depends on its rank: the first is that whose
+// first row comes before those of all others. One that has no row is left out.
+func (p page) shared(ranges, shares string) string {
+	return "SELECT *, " + shares + " AS share FROM (SELECT b.*, row_number() OVER (" + p.order() + ") AS rank FROM " + p.source +
+		" CROSS JOIN LATERAL (SELECT " + p.key + " FROM " + p.table + " e WHERE " + ranges + p.order() + " LIMIT 1) h) b"
 }
 
 // readEvents reads the rows of a page.

@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -23,8 +24,8 @@ const (
 	lookPatience, exportPatience = 20 * time.Millisecond, 50
 	// lookTime is for how long a further step may go on. Events that come later may be much larger: then the page ends before them.
 	lookTime = 2 * time.Second
-	// lookBranches bounds among how many branches a step is divided: of each some are looked into, in the last step 89, for a page
-	// ends with the first branch of which nothing more is known.
+	// lookBranches is for how many branches a step is meant: where there are more it is as much longer, for a page ends with
+	// the first branch of which nothing more is known.
 	lookBranches = 50
 )
 
@@ -69,10 +70,14 @@ func tookTooLong(err error) bool {
 	return errors.As(err, &e) && e.Code == "57014"
 }
 
-// each is how many rows of each branch are looked into.
-func (p page) each(look int) int {
-	if look == 0 {
-		look = p.examined
+// shares divides among branches, by their rank, what a step looks into, as SQL. One half goes to all alike: where all have
+// events at all times, each has as much to be looked into. The other half goes to each as the inverse of its rank: where they
+// have them at different times, only those that come first matter, and nobody knows how many these are.
+func (p page) shares(look int) string {
+	look *= max(p.branches/lookBranches, 1)
+	inverses := 0.0
+	for rank := range p.branches {
+		inverses += 1 / float64(rank+1)
 	}
-	return max(look/min(p.branches, lookBranches), 1)
+	return fmt.Sprintf("greatest(%d + %d / rank, 1)", look/(2*p.branches), int(float64(look)/(2*inverses)))
 }

@@ -94,25 +94,63 @@ func TestALongSessionIsListed(t *testing.T) {
 	p.same("cursor", "", page.NextCursor)
 }
 
-// TestManyBranchesAreLookedIntoTogether: of many applications a page looks into some events each, however large it is.
-func TestManyBranchesAreLookedIntoTogether(t *testing.T) {
-	t.Parallel()
-	p := newFilled(t)
-	const applications, each = 120, 300
-	_, err := p.pool.Exec(t.Context(), fmt.Sprintf(`
+// many are applications with so many events each, one a second, all at once or one application after another.
+func (p *planned) many(applications, each int, afterAnother bool) {
+	p.Helper()
+	number := fmt.Sprintf("n %% %d", applications)
+	if afterAnother {
+		number = fmt.Sprintf("n / %d", each)
+	}
+	_, err := p.pool.Exec(p.Context(), fmt.Sprintf(`
 		INSERT INTO persistence.events (application, id, session_id, category, name, data, occurred_at, received_at, sequence, credential)
-		SELECT md5((n %% %d)::text)::uuid, n::text, 's' || n / 20, 'page', 'view', jsonb_build_object('n', n), $1::timestamptz + n * interval '1 second', now(), gen_random_uuid(), '1'
-		FROM generate_series(0, %d) AS n`, applications, applications*each-1), p.base)
+		SELECT md5((%s)::text)::uuid, n::text, 's' || n / 20, 'page', 'view', jsonb_build_object('n', n), $1::timestamptz + n * interval '1 second', now(), gen_random_uuid(), '1'
+		FROM generate_series(0, %d) AS n`, number, applications*each-1), p.base)
 	p.must(err)
 	p.counts()
-	none := Property{path: "$.\"n\"", operator: "eq", value: "-1"}
-	q := Query{Limit: 1000, Properties: []Property{none}}
-	branches, err := p.store.branches(t.Context(), &q)
-	p.must(err)
-	p.same("branches", applications, len(branches))
-	for kind, found := range p.both(q.eventsSQL(branches)) {
-		if most := applications * (examined/lookBranches + 1); found.rows > most || len(branches)*each <= most {
-			t.Errorf("for %s arguments: %d rows are looked into, not %d: %s", kind, found.rows, most, found.text)
+}
+
+// TestPagesOfManyBranches read of many applications little more than the page, and look into no more than they may; and
+// where nothing is found they go on by much, whether the applications have their events all at once or one after another.
+func TestPagesOfManyBranches(t *testing.T) {
+	t.Parallel()
+	const applications, each, limit = 120, 300, 100
+	none := []Property{{path: "$.\"n\"", operator: "eq", value: "-1"}}
+	for shape, most := range map[string]struct {
+		afterAnother bool
+		pages        int
+	}{"all at once": {false, 9}, "one after another": {true, 32}} {
+		p := newFilled(t)
+		p.many(applications, each, most.afterAnother)
+		for kind, q := range map[string]Query{"all": {Limit: limit}, "some": {Limit: 1000, Properties: none}} {
+			branches, err := p.store.branches(t.Context(), &q)
+			p.must(err)
+			p.same("branches", applications, len(branches))
+			rows := applications + (limit+1)*(limit+2)/2
+			if q.Properties != nil {
+				rows = 2*applications + examined*(applications/lookBranches)
+			}
+			for plan, found := range p.both(q.eventsSQL(branches)) {
+				if found.rows > rows || applications*each <= rows {
+					t.Errorf("%s, %s, for %s arguments: %d rows are read, not %d: %s", shape, kind, plan, found.rows, rows, found.text)
+				}
+			}
+		}
+		store := p.replica("many")
+		store.patience = time.Minute
+		q := Query{Limit: limit, Properties: none}
+		p.must(q.resume(listEvents))
+		pages := 0
+		for more := true; more; pages++ {
+			page, err := store.Events(t.Context(), q)
+			p.must(err)
+			p.same("found", 0, len(page.Events))
+			if more = page.NextCursor != ""; more {
+				q.cursor = page.NextCursor
+				p.must(q.resume(listEvents))
+			}
+		}
+		if pages > most.pages {
+			t.Errorf("%s: %d pages, not %d", shape, pages, most.pages)
 		}
 	}
 }

@@ -83,8 +83,8 @@ func (q *Query) sessionsSQL(branches []branch) (sql string, args []any) {
 	if q.AfterSession != nil {
 		c.add("(first_at, session_id) < (%s, %s)", q.AfterSession.first, q.AfterSession.id)
 	}
-	order := []string{"first_at DESC", "session_id DESC"}
-	return q.pageSQL(page{"persistence.sessions", "session_id, first_at", order, len(branches), source, examinedSessions}, c.String(), filter), c.args
+	p := page{"persistence.sessions", "session_id, first_at", "first_at, session_id", false, len(branches), source, examinedSessions}
+	return q.pageSQL(p, c.String(), filter), c.args
 }
 
 // beganType lists sessions by the first event of a type in them.
@@ -120,8 +120,8 @@ func (q *Query) firstOfTypeSQL(branches []branch) (sql string, args []any) {
 		    WHERE o.session_id = s.session_id AND o.application = s.application AND o.occurred_at BETWEEN s.first_at AND e.occurred_at
 		        AND (o.occurred_at, o.sequence) < (e.occurred_at, e.sequence) ORDER BY o.occurred_at DESC, o.sequence DESC LIMIT %d) o
 		WHERE s.session_id = e.session_id AND %s)`, lookBack, &o))
-	return q.pageSQL(page{"persistence.events", "session_id, occurred_at, sequence", q.eventOrder(), len(branches), source, examinedSessions},
-		ranges.String(), filters.String()), filters.args
+	p := page{"persistence.events", "session_id, occurred_at, sequence", eventKey, q.ascending(), len(branches), source, examinedSessions}
+	return q.pageSQL(p, ranges.String(), filters.String()), filters.args
 }
 
 // readSessionIDs reads a page; scan moves q behind the row.
