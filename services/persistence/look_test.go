@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -151,6 +152,50 @@ func TestPagesOfManyBranches(t *testing.T) {
 		}
 		if pages > most.pages {
 			t.Errorf("%s: %d pages, not %d", shape, pages, most.pages)
+		}
+	}
+}
+
+// TestPagesOfManyBranchesAreWhole: whichever applications have events at which times, and however small the pages.
+func TestPagesOfManyBranchesAreWhole(t *testing.T) {
+	t.Parallel()
+	p := newFilled(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for n := range 25 {
+		p.fill(uuid.UUID{byte(n + 1)}, fmt.Sprint("s", n%4), fmt.Sprint("n", n%3), random.IntN(200), 1+random.IntN(60), "{}")
+	}
+	p.counts()
+	for _, patience := range []time.Duration{0, time.Minute} {
+		store := p.replica("whole")
+		store.patience = patience
+		for range 20 {
+			q := Query{Limit: 1 + random.IntN(30), Order: []Order{Newest, Oldest}[random.IntN(2)]}
+			where, direction := "true", map[Order]string{Newest: "DESC", Oldest: "ASC"}[q.Order]
+			switch random.IntN(4) {
+			case 0:
+				q.Properties, where = []Property{{path: "$.\"n\"", operator: "gte", value: "150"}}, "(data->>'n')::integer >= 150"
+			case 1:
+				q.Category, q.Name, where = "page", "n1", "name = 'n1'"
+			case 2:
+				q.Category, q.From, where = "page", p.base.Add(50*time.Second), "occurred_at >= timestamptz '2024-06-10 00:00:50Z'"
+			}
+			p.must(q.resume(listEvents))
+			var found []string
+			for more := true; more; {
+				page, err := store.Events(t.Context(), q)
+				p.must(err)
+				for _, e := range page.Events {
+					found = append(found, e.Application.String()+" "+e.ID)
+				}
+				if more = page.NextCursor != ""; more {
+					q.cursor = page.NextCursor
+					p.must(q.resume(listEvents))
+				}
+			}
+			p.same(fmt.Sprintf("%s, %s, limit %d, patience %s", where, q.Order, q.Limit, patience),
+				p.lines("SELECT application::text, id FROM persistence.events WHERE "+where+" ORDER BY occurred_at "+direction+", sequence "+direction), found)
 		}
 	}
 }
