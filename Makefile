@@ -37,7 +37,7 @@ clean: ## Stop what up started, remove its data
 .PHONY: test
 test: ## Test everything, on real servers, with the race detector
 	@hack/setup --test
-	go test -race -timeout 20m ./...
+	go test -race -timeout 30m ./...
 	@for module in $(MODULES); do echo "go test -C $$module ./..." && go test -C $$module -timeout 20m ./... || exit 1; done
 
 .PHONY: screenshots
