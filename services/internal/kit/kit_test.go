@@ -264,13 +264,13 @@ func TestEncodeFails(t *testing.T) {
 	} {
 		o := newObserved(t)
 		var w *httptest.ResponseRecorder
-		cut := func() (cut any) {
-			defer func() { cut = recover() }()
+		cut := func() (cut error) {
+			defer func() { cut, _ = recover().(error) }()
 			w = httptest.NewRecorder()
 			o.Route("/", kit.Handler(greet, decodeName, c.encode)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?name=x", nil))
 			return nil
 		}()
-		if (cut == http.ErrAbortHandler) != (name != "before") {
+		if errors.Is(cut, http.ErrAbortHandler) != (name != "before") {
 			t.Errorf("%s: ended by %v", name, cut)
 		}
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.body) || name != "before" && w.Body.String() != c.body {
