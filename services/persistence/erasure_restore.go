@@ -72,7 +72,7 @@ func (p *Postgres) restoreSessions(ctx context.Context, l lost) (int64, error) {
 		    WHERE NOT EXISTS (SELECT FROM persistence.session_erasures e WHERE e.session = l.session AND e.cut_off >= l.cut_off)
 		), stored AS (
 		    SELECT session_id, sha256(salt || convert_to(session_id, 'UTF8')) AS session
-		    FROM persistence.session_salt, 
+		    FROM persistence.session_salt,
 		        (SELECT session_id FROM persistence.sessions UNION SELECT session_id FROM persistence.failures UNION SELECT session_id FROM persistence.duplicates) s
 		    WHERE session_id IS NOT NULL AND EXISTS (SELECT FROM lost)
 		)

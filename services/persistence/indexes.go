@@ -2,11 +2,9 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/theeye-dev/theeye/services/internal/postgres"
@@ -48,15 +46,11 @@ func dropSuperseded(ctx context.Context, conn *pgxpool.Conn) error {
 		_, err := tx.Exec(ctx, "DROP INDEX IF EXISTS persistence.events_session")
 		return err
 	})
-	var e *pgconn.PgError
-	if errors.As(err, &e) && e.Code == lockNotAvailable {
+	if sqlState(err) == lockNotAvailable {
 		return nil
 	}
 	return err
 }
-
-// lockNotAvailable is SQLSTATE 55P03.
-const lockNotAvailable = "55P03"
 
 // indexLock is the advisory lock of the replica that makes indexes. Nobody waits for it: a statement that waits has a
 // snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.

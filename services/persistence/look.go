@@ -2,13 +2,11 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -42,7 +40,7 @@ func (p *Postgres) inSteps(ctx context.Context, q *Query, most int, ask func() (
 		q.look = min(step, most)
 		sql, args := ask()
 		on, err := p.oneStep(ctx, step > firstLook, sql, args, read)
-		if step > firstLook && tookTooLong(err) {
+		if step > firstLook && sqlState(err) == queryCanceled {
 			return nil // the page is what the steps before have found
 		}
 		if most -= q.look; err != nil || !on || most == 0 || time.Since(began) > patience {
@@ -62,12 +60,6 @@ func (p *Postgres) oneStep(ctx context.Context, further bool, sql string, args [
 	}
 	defer rows.Close()
 	return read(rows)
-}
-
-// tookTooLong tells whether PostgreSQL has ended a statement for its time: 57014.
-func tookTooLong(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && e.Code == "57014"
 }
 
 // shares divides among branches, by their rank, what a step looks into, as SQL. One half goes to all alike: where all have

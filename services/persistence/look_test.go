@@ -41,6 +41,19 @@ func newFilled(t *testing.T) *planned {
 	return p
 }
 
+// walk reads all pages of a question, and returns how many there were.
+func (p *planned) walk(store *Postgres, q Query) (found []Event, pages int) {
+	p.Helper()
+	for more := true; more; pages++ {
+		p.must(q.resume(listEvents))
+		page, err := store.Events(p.Context(), q)
+		p.must(err)
+		found, q.cursor = append(found, page.Events...), page.NextCursor
+		more = q.cursor != ""
+	}
+	return found, pages
+}
+
 // both are the plans of a question as a connection asks it: at first and when it has come often.
 func (p *planned) both(sql string, args []any) map[string]plan {
 	return map[string]plan{"these": p.inOrder(sql, args), "any": p.explainAnyAfter(unsorted, sql, args)}
@@ -138,18 +151,8 @@ func TestPagesOfManyBranches(t *testing.T) {
 		}
 		store := p.replica("many")
 		store.patience = time.Minute
-		q := Query{Limit: limit, Properties: none}
-		p.must(q.resume(listEvents))
-		pages := 0
-		for more := true; more; pages++ {
-			page, err := store.Events(t.Context(), q)
-			p.must(err)
-			p.same("found", 0, len(page.Events))
-			if more = page.NextCursor != ""; more {
-				q.cursor = page.NextCursor
-				p.must(q.resume(listEvents))
-			}
-		}
+		found, pages := p.walk(store, Query{Limit: limit, Properties: none})
+		p.same("found", 0, len(found))
 		if pages > most.pages {
 			t.Errorf("%s: %d pages, not %d", shape, pages, most.pages)
 		}
@@ -181,18 +184,10 @@ func TestPagesOfManyBranchesAreWhole(t *testing.T) {
 			case 2:
 				q.Category, q.From, where = "page", p.base.Add(50*time.Second), "occurred_at >= timestamptz '2024-06-10 00:00:50Z'"
 			}
-			p.must(q.resume(listEvents))
+			events, _ := p.walk(store, q)
 			var found []string
-			for more := true; more; {
-				page, err := store.Events(t.Context(), q)
-				p.must(err)
-				for _, e := range page.Events {
-					found = append(found, e.Application.String()+" "+e.ID)
-				}
-				if more = page.NextCursor != ""; more {
-					q.cursor = page.NextCursor
-					p.must(q.resume(listEvents))
-				}
+			for _, e := range events {
+				found = append(found, e.Application.String()+" "+e.ID)
 			}
 			p.same(fmt.Sprintf("%s, %s, limit %d, patience %s", where, q.Order, q.Limit, patience),
 				p.lines("SELECT application::text, id FROM persistence.events WHERE "+where+" ORDER BY occurred_at "+direction+", sequence "+direction), found)
@@ -251,18 +246,8 @@ func TestPagesInSteps(t *testing.T) {
 		for _, condition := range []Property{{path: "$.\"n\"", operator: "gte", value: "690"}, {path: "$.\"n\"", operator: "lt", value: "3"}, {path: "$.\"n\"", operator: "eq", value: "-1"}} {
 			for name, q := range map[string]Query{"newest": {Application: shop}, "oldest": {Application: shop, Order: Oldest}, "session": {SessionID: "s"}} {
 				q.Limit, q.Properties = 100, []Property{condition}
-				p.must(q.resume(listEvents))
-				var found []string
-				pages := 0
-				for more := true; more; pages++ {
-					page, err := store.Events(t.Context(), q)
-					p.must(err)
-					found = append(found, idsOf(page.Events)...)
-					if more = page.NextCursor != ""; more {
-						q.cursor = page.NextCursor
-						p.must(q.resume(listEvents))
-					}
-				}
+				events, pages := p.walk(store, q)
+				found := idsOf(events)
 				slices.Sort(found)
 				want := p.lines("SELECT id FROM persistence.events WHERE data @? ($1)::jsonpath ORDER BY id COLLATE \"C\"",
 					fmt.Sprintf("$.n ? (@ %s %s)", map[string]string{"gte": ">=", "lt": "<", "eq": "=="}[condition.operator], condition.value))

@@ -81,8 +81,27 @@ func passing(err error) bool {
 	if errors.Is(err, errVanished) {
 		return true
 	}
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "23514")
+	switch sqlState(err) {
+	case deadlockDetected, "40001", "23514":
+		return true
+	}
+	return false
+}
+
+// What PostgreSQL answers where others are at work, or a question takes too long: SQLSTATE.
+const (
+	deadlockDetected = "40P01"
+	undefinedTable   = "42P01"
+	lockNotAvailable = "55P03"
+	queryCanceled    = "57014"
+)
+
+// sqlState is that of an error that PostgreSQL has answered; else "".
+func sqlState(err error) string {
+	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
+		return answer.Code
+	}
+	return ""
 }
 
 func (p *Postgres) tryInsert(ctx context.Context, records []*record) (outcomes Outcomes, done []*record, err error) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -74,23 +73,17 @@ func applicationsIn(ctx context.Context, q rowQuerier, table string) ([]uuid.UUI
 		    FROM a WHERE a.application IS NOT NULL
 		)
 		SELECT application FROM a WHERE application IS NOT NULL`, table))
-	if err != nil {
-		return nil, fmt.Errorf("list applications of %s: %w", table, errors.Join(err, tableGone(err)))
+	var found []uuid.UUID
+	if err == nil {
+		found, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if sqlState(err) == undefinedTable {
+		err = errors.Join(errTaken, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("list applications of %s: %w", table, errors.Join(err, tableGone(err)))
+		return nil, fmt.Errorf("list applications of %s: %w", table, err)
 	}
 	return found, nil
-}
-
-// tableGone is errTaken where PostgreSQL knows no such table: 42P01.
-func tableGone(err error) error {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) && answer.Code == "42P01" {
-		return errTaken
-	}
-	return nil
 }
 
 // events takes what is due out of every day that has some.
@@ -181,7 +174,7 @@ func (p *Postgres) detach(ctx context.Context, start time.Time, patience time.Du
 	begin := fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d", patience.Milliseconds())
 	err := p.alone(ctx, begin, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "LOCK TABLE "+table+" IN SHARE MODE"); err != nil {
-			return errors.Join(err, tableGone(err))
+			return err
 		}
 		applications, err := applicationsIn(ctx, tx, table)
 		if err != nil {
@@ -200,9 +193,11 @@ func (p *Postgres) detach(ctx context.Context, start time.Time, patience time.Du
 			table, table, pgx.Identifier{"expired_" + start.Format("20060102")}.Sanitize()))
 		return err
 	})
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) && (answer.Code == "55P03" || answer.Code == "40P01") {
+	switch sqlState(err) {
+	case lockNotAvailable, deadlockDetected:
 		return errors.Join(errBusy, err)
+	case undefinedTable:
+		return errors.Join(errTaken, err)
 	}
 	if err != nil {
 		return fmt.Errorf("detach %s as %s: %w", table, name, err)
